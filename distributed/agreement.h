@@ -1,0 +1,44 @@
+// Steps that every rank does its part of, and that count only where all ranks succeed.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "distributed/communicator.h"
+#include "distributed/file_io.h"
+
+namespace distributed {
+
+/// Why a step failed on the first rank that it failed on; `code` is that of FileError, or unknown_failure.
+struct Failure {
+  int code;
+  std::string text;
+};
+constexpr int unknown_failure = -1;
+
+/// Of the failures of all ranks the first one's, on every rank. Collective.
+std::optional<Failure> first_failure(Communicator& communicator, const std::optional<Failure>& mine);
+
+/// Runs `work`, which must not communicate, on this rank; all ranks return the same. Collective.
+template <typename Work>
+std::optional<Failure> attempt(Communicator& communicator, Work work) {
+  std::optional<Failure> mine;
+  try {
+    work();
+  } catch (const FileError& error) {
+    mine = Failure{error.code, error.what()};
+  } catch (const std::exception& error) {
+    mine = Failure{unknown_failure, error.what()};
+  }
+  return first_failure(communicator, mine);
+}
+
+/// The same where only rank 0 has something to do.
+template <typename Work>
+std::optional<Failure> attempt_on_first(Communicator& communicator, Work work) {
+  return attempt(communicator, [&] {
+    if (communicator.rank() == 0) work();
+  });
+}
+
+}  // namespace distributed

@@ -1,0 +1,61 @@
+#include "distributed/checkpoint_read.h"
+
+#include <algorithm>
+
+#include "distributed/manifest.h"
+#include "kernels/check.h"
+
+namespace distributed {
+
+std::variant<Loaded, Failure> read_checkpoint(Communicator& communicator, const std::filesystem::path& path,
+                                              const Layout& layout, const std::string& fixed_config,
+                                              std::span<const Target> targets) {
+  // One rank reads the manifest for all: another node may not see a new file for a while.
+  std::string message;
+  auto failure = attempt_on_first(communicator, [&] {
+    const Manifest manifest = read_manifest(path);
+    check_name(path, manifest);
+    check_coverage(manifest);
+    message = manifest.SerializeAsString();
+  });
+  if (failure) return *failure;
+  communicator.broadcast(message, 0);
+  Manifest manifest;
+  kernels::ensure(manifest.ParseFromString(message), "a manifest survives a broadcast");
+  require_same_run(path.string(), manifest, layout, fixed_config);
+  failure = attempt(communicator, [&] { read_sections(path, manifest, targets); });
+  if (failure) return *failure;
+  return Loaded{.checkpoint = path.filename(),
+                .step = manifest.step(),
+                .state = {manifest.state().begin(), manifest.state().end()},
+                .notes = {}};
+}
+
+Loaded load_section(Communicator& communicator, const std::filesystem::path& directory, std::optional<std::int64_t> step,
+                    const Layout& layout, const std::string& section, std::span<float> flat) {
+  const std::filesystem::path folder = checkpoint_folder(directory);
+  std::string chosen, fixed_config;
+  const auto failure = attempt_on_first(communicator, [&] {
+    for (const CheckpointName& name : complete_checkpoints(folder)) {
+      if (chosen.empty() && (!step || *step == name.step)) chosen = name.text();
+    }
+    if (!chosen.empty()) fixed_config = read_manifest(folder / chosen).fixed_config();
+  });
+  if (failure) throw kernels::RunError(failure->text, no_checkpoint_status);
+  communicator.broadcast(chosen, 0);
+  communicator.broadcast(fixed_config, 0);
+  kernels::require(!chosen.empty(), "{} has no checkpoint{}: train first, or name another run", folder.string(),
+                   step ? fmt::format(" of step {}", *step) : "");
+  const Range own = shard_range(layout.total, communicator.rank(), communicator.size());
+  const std::vector<Target> targets{{section, own.begin, own.of(flat)}};
+  auto read = read_checkpoint(communicator, folder / chosen, layout, fixed_config, targets);
+  if (const auto* const failed = std::get_if<Failure>(&read)) {
+    throw kernels::RunError(fmt::format("Checkpoint {} cannot be used: {}; choose an older one by its step", chosen,
+                                        failed->text),
+                            no_checkpoint_status);
+  }
+  gather_shards(communicator, flat);
+  return std::get<Loaded>(std::move(read));
+}
+
+}  // namespace distributed

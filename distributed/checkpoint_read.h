@@ -1,0 +1,28 @@
+// Reading one checkpoint together.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+
+#include "distributed/agreement.h"
+#include "distributed/checkpoint_store.h"
+
+namespace distributed {
+
+/// Fills the targets from the checkpoint in `path`: each rank reads and verifies its own ranges of whatever files hold
+/// them. The same on every rank. Throws InputError where the checkpoint is of another run.
+std::variant<Loaded, Failure> read_checkpoint(Communicator& communicator, const std::filesystem::path& path,
+                                              const Layout& layout, const std::string& fixed_config,
+                                              std::span<const Target> targets);
+
+/// Fills `flat`, on every rank all of the flat space, with one section ("weights", "ema") of the newest complete
+/// checkpoint of the run in `directory`, or of that of step `step`. Changes nothing in the folder, so it may be used
+/// beside a running job. Throws InputError where there is none or it is of another model, RunError with
+/// no_checkpoint_status where it is damaged. Collective.
+Loaded load_section(Communicator& communicator, const std::filesystem::path& directory, std::optional<std::int64_t> step,
+                    const Layout& layout, const std::string& section, std::span<float> flat);
+
+}  // namespace distributed

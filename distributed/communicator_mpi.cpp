@@ -1,0 +1,164 @@
+// The ranks of one MPI job. The only file that knows MPI.
+#include <mpi.h>
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <cstdlib>
+#include <numeric>
+
+#include "distributed/communicator.h"
+#include "kernels/check.h"
+
+namespace distributed {
+namespace {
+
+// MPI counts elements in an int; longer vectors are sent in pieces of this many.
+constexpr std::int64_t largest_piece = std::int64_t{1} << 30;
+
+MPI_Op operation(Combine how) {
+  return how == Combine::sum ? MPI_SUM : how == Combine::min ? MPI_MIN : MPI_MAX;
+}
+
+class MpiCommunicator final : public Communicator {
+ public:
+  explicit MpiCommunicator(Place place) {
+    int provided = MPI_THREAD_SINGLE;
+    check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread", place);
+    check(MPI_Comm_set_errhandler(world_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler", place);
+    check(MPI_Comm_rank(world_, &rank_), "MPI_Comm_rank", place);
+    check(MPI_Comm_size(world_, &size_), "MPI_Comm_size", place);
+    std::array<char, MPI_MAX_PROCESSOR_NAME> name{};
+    int length = 0;
+    check(MPI_Get_processor_name(name.data(), &length), "MPI_Get_processor_name", place);
+    node_.assign(name.data(), length);
+    kernels::require(provided >= MPI_THREAD_FUNNELED,
+                     "This MPI library cannot be used from a program with threads: use one built with "
+                     "MPI_THREAD_FUNNELED");
+  }
+
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+  const std::string& node() const override { return node_; }
+
+  void all_to_all(const Pieces<const float>& send, const Pieces<float>& receive, Place place) override {
+    const std::vector<int> send_counts = narrow(send.counts, place), send_offsets = narrow(send.offsets, place);
+    const std::vector<int> counts = narrow(receive.counts, place), offsets = narrow(receive.offsets, place);
+    check(MPI_Alltoallv(send.values.data(), send_counts.data(), send_offsets.data(), MPI_FLOAT, receive.values.data(),
+                        counts.data(), offsets.data(), MPI_FLOAT, world_),
+          "all-to-all", place);
+  }
+
+  void barrier(Place place) override { check(MPI_Barrier(world_), "barrier", place); }
+
+  void start_all_reduce(std::span<float> values, Place place) override {
+    for_pieces(std::ssize(values), [&](std::int64_t begin, int count) {
+      check(MPI_Iallreduce(MPI_IN_PLACE, values.data() + begin, count, MPI_FLOAT, MPI_SUM, world_, &started()),
+            "non-blocking all-reduce", place);
+    });
+  }
+
+  void start_reduce(std::span<float> values, int root, Place place) override {
+    for_pieces(std::ssize(values), [&](std::int64_t begin, int count) {
+      float* const data = values.data() + begin;
+      const void* const send = rank_ == root ? MPI_IN_PLACE : data;
+      check(MPI_Ireduce(send, data, count, MPI_FLOAT, MPI_SUM, root, world_, &started()), "non-blocking reduce", place);
+    });
+  }
+
+  void progress(Place place) override {
+    if (requests_.empty()) return;
+    int completed = 0;
+    indices_.resize(requests_.size());
+    check(MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &completed, indices_.data(),
+                       MPI_STATUSES_IGNORE),
+          "progress of non-blocking collectives", place);
+    if (completed != 0) std::erase(requests_, MPI_REQUEST_NULL);
+  }
+
+  void wait(Place place) override {
+    check(MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE),
+          "wait for non-blocking collectives", place);
+    requests_.clear();
+  }
+
+  void abort(int status) override {
+    MPI_Abort(world_, status);
+    std::abort();
+  }
+
+  void finish(Place place) override { check(MPI_Finalize(), "MPI_Finalize", place); }
+
+ protected:
+  void reduce_buffer(Buffer values, Combine how, Place place) override {
+    for_pieces(values.count, [&](std::int64_t begin, int count) {
+      check(MPI_Allreduce(MPI_IN_PLACE, at(values, begin), count, type(values), operation(how), world_), "all-reduce",
+            place);
+    });
+  }
+
+  void broadcast_buffer(Buffer values, int root, Place place) override {
+    for_pieces(values.count, [&](std::int64_t begin, int count) {
+      check(MPI_Bcast(at(values, begin), count, type(values), root, world_), "broadcast", place);
+    });
+  }
+
+  void all_gather_buffer(Buffer mine, Buffer all, std::span<const std::int64_t> counts, Place place) override {
+    kernels::ensure(std::ssize(counts) == size_ && counts[rank_] == mine.count, "every rank knows every piece", place);
+    std::vector<std::int64_t> offsets(size_);
+    std::exclusive_scan(counts.begin(), counts.end(), offsets.begin(), std::int64_t{0});
+    kernels::ensure(offsets.back() + counts.back() == all.count, "pieces fill the whole", place);
+    const void* const send = mine.data == at(all, offsets[rank_]) ? MPI_IN_PLACE : mine.data;
+    const std::vector<int> mpi_counts = narrow(counts, place), mpi_offsets = narrow(offsets, place);
+    check(MPI_Allgatherv(send, static_cast<int>(mine.count), type(mine), all.data, mpi_counts.data(),
+                         mpi_offsets.data(), type(all), world_),
+          "all-gather", place);
+  }
+
+ private:
+  void check(int result, const char* what, Place place) const {
+    if (result == MPI_SUCCESS) return;
+    std::array<char, MPI_MAX_ERROR_STRING> text{};
+    int length = 0;
+    MPI_Error_string(result, text.data(), &length);
+    throw kernels::RunError(fmt::format("{}: {} failed: {} ({}:{})", name(), what, std::string_view(text.data(), length),
+                                        place.file_name(), place.line()),
+                            1);
+  }
+
+  std::vector<int> narrow(std::span<const std::int64_t> counts, Place place) const {
+    for (const std::int64_t count : counts) {
+      kernels::ensure(count >= 0 && count <= INT_MAX, "one exchange moves fewer than 2^31 elements", place);
+    }
+    return {counts.begin(), counts.end()};
+  }
+
+  static MPI_Datatype type(const Buffer& buffer) {
+    return std::array<MPI_Datatype, 4>{MPI_DOUBLE, MPI_FLOAT, MPI_INT64_T, MPI_CHAR}[static_cast<int>(buffer.type)];
+  }
+  static char* at(const Buffer& buffer, std::int64_t index) {
+    constexpr std::array<std::int64_t, 4> bytes{8, 4, 8, 1};
+    return static_cast<char*>(buffer.data) + index * bytes[static_cast<int>(buffer.type)];
+  }
+  template <typename Work>
+  static void for_pieces(std::int64_t count, Work work) {
+    for (std::int64_t begin = 0; begin < count; begin += largest_piece) {
+      work(begin, static_cast<int>(std::min(largest_piece, count - begin)));
+    }
+  }
+  MPI_Request& started() { return requests_.emplace_back(MPI_REQUEST_NULL); }
+
+  MPI_Comm world_ = MPI_COMM_WORLD;
+  int rank_ = 0, size_ = 1;
+  std::string node_;
+  std::vector<MPI_Request> requests_;
+  std::vector<int> indices_;
+};
+
+}  // namespace
+
+std::unique_ptr<Communicator> make_mpi_communicator() {
+  return std::make_unique<MpiCommunicator>(Communicator::Place::current());
+}
+
+}  // namespace distributed

@@ -1,0 +1,238 @@
+#include "distributed/trainer.h"
+
+#include <cmath>
+#include <numeric>
+
+#include "core/config/load.h"
+#include "core/model/initialise.h"
+#include "core/program/exchange.h"
+#include "core/sde/sde.h"
+#include "distributed/checkpoint_read.h"
+#include "distributed/interrupt.h"
+#include "distributed/squared_norm.h"
+
+namespace distributed {
+namespace {
+
+using core::config::RunConfig;
+using core::objective::LossBits;
+namespace config = core::config;
+
+Layout layout_of(const core::program::Program& program) {
+  std::vector<NamedShape> shapes;
+  for (const core::program::Parameter& parameter : program.parameters()) {
+    const kernels::Shape& shape = parameter.tensor.shape;
+    NamedShape& named = shapes.emplace_back(NamedShape{parameter.name, {}});
+    for (int i = 0; i < shape.rank(); ++i) named.shape.push_back(shape[i]);
+  }
+  return make_layout(shapes);
+}
+
+Reduction reduction_of(const RunConfig& config) {
+  return config.training().reduction() == config::FAST ? Reduction::FAST : Reduction::DETERMINISTIC;
+}
+
+Sharding sharding_of(const RunConfig& config) {
+  return config.training().sharding() == config::OPTIMIZER ? Sharding::OPTIMIZER : Sharding::NONE;
+}
+
+std::filesystem::path folder_of(const RunConfig& config) { return config.training().directory(); }
+
+/// Due after every `every` steps and after the last; never where `every` is 0.
+bool due(std::int64_t step, std::int64_t every, std::int64_t steps) {
+  return every > 0 && ((step + 1) % every == 0 || step + 1 == steps);
+}
+
+}  // namespace
+
+Trainer::Trainer(const RunConfig& config, Communicator& communicator, const core::data::Dataset& training,
+                 const core::data::Dataset* heldout, Start start)
+    : config_(config),
+      communicator_(communicator),
+      loader_(training, static_cast<std::uint64_t>(config.seed()), config::global_batch(config)),
+      training_(core::objective::record_training(config, kernels::Mode::overwrite)),
+      parameters_(layout_of(training_.program), sharding_of(config), communicator.rank(), communicator.size()),
+      reducer_(communicator, parameters_, reduction_of(config), config.training().micro_batches(),
+               std::int64_t{config.training().bucket_kib()} * 1024 / 4),
+      optimizer_(config, parameters_),
+      time_law_(core::sde::time_law(config)),
+      store_(communicator, folder_of(config),
+             {.layout = parameters_.layout(), .config = config::text(config), .fixed_config = config::fixed_text(config)},
+             config.training().keep_checkpoints()) {
+  const auto images = static_cast<std::size_t>(config.training().micro_batch_images());
+  pixels_.resize(images * static_cast<std::size_t>(training.shape().elements()));
+  samples_.resize(images);
+  positions_.resize(images);
+  losses_.resize(images);
+  times_.resize(images);
+  prepare_executor();
+  prepare_state(start);
+  if (heldout && config.training().evaluate_every() > 0) {
+    heldout_.emplace(config, communicator, *heldout, parameters_.layout(), config.training().evaluate_images());
+  }
+}
+
+void Trainer::prepare_executor() {
+  std::vector<std::vector<core::program::Tensor>> buckets;
+  for (const Bucket& bucket : reducer_.buckets()) {
+    buckets.emplace_back(training_.gradients.begin() + bucket.first_tensor,
+                         training_.gradients.begin() + bucket.last_tensor + 1);
+  }
+  if (!buckets.empty()) core::program::insert_exchanges(training_.program, buckets);
+  const auto exchange = [this](int topic, std::span<float>) {
+    if (!exchanging_) return;
+    if (topic >= 0) reducer_.bucket_ready(topic);
+    reducer_.progress();
+  };
+  executor_ = core::program::make_cpu_executor(training_.program,
+                                               {.threads = config_.training().threads(), .exchange = exchange});
+  const auto& places = parameters_.layout().tensors;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    executor_->bind(training_.program.parameters()[i].tensor, places[i].range().of(parameters_.weights()));
+    executor_->bind(training_.gradients[i], places[i].range().of(parameters_.gradient()));
+  }
+  const std::vector<float> share(losses_.size(), 1.0f / static_cast<float>(config::global_batch(config_)));
+  executor_->upload(training_.loss_gradient, std::span<const float>(share));
+}
+
+void Trainer::prepare_state(Start start) {
+  const auto targets = shard_targets(parameters_);
+  const std::optional<Loaded> loaded = start == Start::resume ? store_.load(targets) : std::nullopt;
+  if (loaded) {
+    gather_loaded(communicator_, parameters_);
+    first_step_ = loaded->step;
+  } else {
+    core::model::initialise(training_.program, static_cast<std::uint64_t>(config_.seed()),
+                            [&](std::size_t i) { return parameters_.layout().tensors[i].range().of(parameters_.weights()); });
+    const std::span<const float> own = parameters_.range().of(parameters_.weights());
+    std::copy(own.begin(), own.end(), parameters_.ema().begin());
+  }
+  if (!leads()) return;
+  if (loaded) {
+    for (const std::string& note : loaded->notes) fmt::print("{}\n", note);
+    fmt::print("resumed from {} at step {}\n", loaded->checkpoint, loaded->step);
+  }
+  config::save(config_, folder_of(config_) / "config.textproto");
+  metrics_.emplace(folder_of(config_) / "metrics.jsonl", first_step_);
+}
+
+int Trainer::run() {
+  const std::int64_t steps = config_.training().steps();
+  stretch_ = Stretch();
+  for (std::int64_t step = first_step_; step < steps; ++step) {
+    train_step(step);
+    const bool stop = agreed_to_stop();
+    if (stop || due(step, config_.training().log_every(), steps)) report(step);
+    if (heldout_ && due(step, config_.training().evaluate_every(), steps)) evaluate(step);
+    if (stop || due(step, config_.training().checkpoint_every(), steps)) save(step);
+    if (stop && step + 1 < steps) return exit_interrupted;
+  }
+  return 0;
+}
+
+void Trainer::train_step(std::int64_t step) {
+  const MicroBatches own = reducer_.micro_batches();
+  for (int micro_batch = own.begin; micro_batch < own.end; ++micro_batch) {
+    compute(step, micro_batch);
+    check_finite(step, micro_batch);
+    LossBits bits;
+    for (std::size_t i = 0; i < losses_.size(); ++i) bits.add(time_law_, times_[i], losses_[i]);
+    reducer_.add(micro_batch, bits.numbers());
+  }
+  const Timer waiting;
+  const std::vector<double> numbers = reducer_.finish();
+  const double norm = std::sqrt(squared_norm(communicator_, parameters_.gradient()));
+  stretch_.waited(waiting.seconds());
+  if (!std::isfinite(norm)) report_non_finite_gradient(step);
+  optimizer_.step(step, norm);
+  if (parameters_.sharding() == Sharding::OPTIMIZER) gather_shards(communicator_, parameters_.weights());
+  stretch_.add(LossBits(numbers), norm);
+}
+
+void Trainer::compute(std::int64_t step, int micro_batch) {
+  const auto images = std::ssize(losses_);
+  loader_.fill(step, micro_batch * images, images, pixels_, samples_, positions_);
+  executor_->upload(training_.pixels, std::span<const std::uint8_t>(pixels_));
+  executor_->upload(training_.positions, std::span<const std::int64_t>(positions_));
+  executor_->run();
+  executor_->download(training_.loss, std::span(losses_));
+  executor_->download(training_.time, std::span(times_));
+}
+
+void Trainer::check_finite(std::int64_t step, int micro_batch) {
+  for (std::size_t i = 0; i < losses_.size(); ++i) {
+    if (std::isfinite(losses_[i])) continue;
+    exchanging_ = false;
+    const auto where = executor_->find_non_finite();
+    throw kernels::RunError(
+        fmt::format("{}: step {}, micro-batch {}: the loss of image {} at time {:.6g} is {}{}; resume from a checkpoint with a "
+                    "smaller optimizer.learning_rate or optimizer.gradient_clip",
+                    communicator_.name(), step, micro_batch, samples_[i], times_[i], losses_[i],
+                    where ? fmt::format(", first seen in {} of {}", where->operation, where->tensor) : ""),
+        exit_not_finite);
+  }
+}
+
+void Trainer::report_non_finite_gradient(std::int64_t step) {
+  exchanging_ = false;
+  std::string found;
+  const MicroBatches own = reducer_.micro_batches();
+  for (int micro_batch = own.begin; micro_batch < own.end && found.empty(); ++micro_batch) {
+    compute(step, micro_batch);
+    if (const auto where = executor_->find_non_finite()) {
+      found = fmt::format("{}: step {}, micro-batch {}: {} of {} is not finite", communicator_.name(), step, micro_batch,
+                          where->operation, where->tensor);
+      if (where->image < std::ssize(times_)) found += fmt::format(" (time {:.6g})", times_[static_cast<std::size_t>(where->image)]);
+    }
+  }
+  for (const std::string& text : communicator_.all_gather(found)) {
+    if (!text.empty()) throw kernels::RunError(text, exit_not_finite);
+  }
+  throw kernels::RunError(fmt::format("step {}: the sum of finite gradients over the ranks is not finite: they overflow", step),
+                          exit_not_finite);
+}
+
+void Trainer::report(std::int64_t step) {
+  double resident[] = {resident_mib()};
+  communicator_.all_reduce(std::span<double>(resident), Combine::MAX);
+  if (leads()) {
+    Progress progress = stretch_.progress(step + 1, config_.training().steps());
+    progress.learning_rate = learning_rate(config_, step);
+    progress.resident_mib = resident[0];
+    fmt::print("{}\n", progress_line(progress));
+    std::fflush(stdout);
+    metrics_->write(progress);
+  }
+  stretch_ = Stretch();
+}
+
+void Trainer::evaluate(std::int64_t step) {
+  const Timer timer;
+  Floats ema(parameters_.layout().total);
+  const std::span<float> own = parameters_.range().of(ema.span());
+  std::copy(parameters_.ema().begin(), parameters_.ema().end(), own.begin());
+  if (parameters_.sharding() == Sharding::OPTIMIZER) gather_shards(communicator_, ema.span());
+  const core::likelihood::Summary bound = heldout_->bound(ema.span());
+  if (leads()) {
+    fmt::print("step {}/{}  held-out bound {:.4f} ± {:.4f} bits/dim on {} images\n", step + 1, config_.training().steps(),
+               bound.mean, bound.standard_error, bound.images);
+    std::fflush(stdout);
+    metrics_->write_heldout(step + 1, bound.mean, bound.standard_error, bound.images);
+  }
+  stretch_.paused(timer.seconds());
+}
+
+void Trainer::save(std::int64_t step) {
+  const SaveResult result = store_.save(step + 1, shard_sections(parameters_), {});
+  if (leads()) fmt::print(result.outcome == SaveOutcome::committed ? stdout : stderr, "{}\n", result.text);
+  stretch_.paused(result.seconds);
+}
+
+bool Trainer::agreed_to_stop() {
+  const bool asked = interrupted(leads() ? folder_of(config_) / "HALT" : std::filesystem::path());
+  std::int64_t flag[] = {asked};
+  communicator_.all_reduce(std::span<std::int64_t>(flag), Combine::MAX);
+  return flag[0] != 0;
+}
+
+}  // namespace distributed

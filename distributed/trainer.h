@@ -1,0 +1,70 @@
+// The training loop of one rank.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "core/config/run.pb.h"
+#include "core/data/loader.h"
+#include "core/objective/training_program.h"
+#include "core/program/executor.h"
+#include "distributed/checkpoint_store.h"
+#include "distributed/communicator.h"
+#include "distributed/heldout.h"
+#include "distributed/metrics.h"
+#include "distributed/optimizer.h"
+#include "distributed/parameters.h"
+#include "distributed/reducer.h"
+
+namespace distributed {
+
+enum class Start { fresh, resume };
+
+/// Exit status of a run whose loss or gradient became infinite or not a number.
+inline constexpr int exit_not_finite = 5;
+
+class Trainer {
+ public:
+  /// `config` is valid and the same on every rank. With Start::resume the newest checkpoint of the run's folder is read;
+  /// with Start::fresh a folder that has one is refused. `heldout` may be empty: then nothing is evaluated on the way.
+  Trainer(const core::config::RunConfig& config, Communicator& communicator, const core::data::Dataset& training,
+          const core::data::Dataset* heldout, Start start);
+
+  /// Trains to the last step or until interrupted. Returns the process's exit status: 0 or exit_interrupted.
+  int run();
+
+ private:
+  void prepare_executor();
+  void prepare_state(Start start);
+  void train_step(std::int64_t step);
+  void compute(std::int64_t step, int micro_batch);
+  void check_finite(std::int64_t step, int micro_batch);
+  [[noreturn]] void report_non_finite_gradient(std::int64_t step);
+  void report(std::int64_t step);
+  void evaluate(std::int64_t step);
+  void save(std::int64_t step);
+  bool agreed_to_stop();
+  bool leads() const { return communicator_.rank() == 0; }
+
+  const core::config::RunConfig& config_;
+  Communicator& communicator_;
+  core::data::Loader loader_;
+  core::objective::TrainingProgram training_;
+  Parameters parameters_;
+  Reducer reducer_;
+  Optimizer optimizer_;
+  kernels::TimeLaw time_law_;
+  std::unique_ptr<core::program::Executor> executor_;
+  bool exchanging_ = true;  // false while a step is run again to find a non-finite value
+  CheckpointStore store_;
+  std::optional<Metrics> metrics_;  // of rank 0
+  std::optional<Heldout> heldout_;
+  std::int64_t first_step_ = 0;
+
+  std::vector<std::uint8_t> pixels_;
+  std::vector<std::int64_t> samples_, positions_;
+  std::vector<float> losses_, times_;
+  Stretch stretch_;  // since the last report
+};
+
+}  // namespace distributed

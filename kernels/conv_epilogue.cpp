@@ -1,0 +1,129 @@
+#include "kernels/conv_epilogue.h"
+
+#include <algorithm>
+
+namespace kernels {
+namespace {
+
+/// y = scale (y + add + residual) for the pixels of some rows, adding y and y^2 to the sums [2,k] if there are any.
+void finish_rows(std::int64_t pixels, std::int64_t k, float scale, const float* __restrict add,
+                 const float* __restrict residual, float* __restrict y, double* __restrict sums) {
+  for (std::int64_t p = 0; p < pixels; ++p, y += k) {
+    if (residual) {
+#pragma omp simd
+      for (std::int64_t c = 0; c < k; ++c) y[c] = scale * (y[c] + add[c] + residual[p * k + c]);
+    } else {
+#pragma omp simd
+      for (std::int64_t c = 0; c < k; ++c) y[c] = scale * (y[c] + add[c]);
+    }
+    if (sums) {
+#pragma omp simd
+      for (std::int64_t c = 0; c < k; ++c) {
+        const double value = y[c];
+        sums[c] += value;
+        sums[k + c] += value * value;  // exact, so that mean^2 can be subtracted in the end
+      }
+    }
+  }
+}
+
+void add_rows(std::int64_t pixels, std::int64_t k, const float* __restrict dy, double* __restrict sums) {
+  for (std::int64_t p = 0; p < pixels; ++p, dy += k) {
+#pragma omp simd
+    for (std::int64_t c = 0; c < k; ++c) sums[c] += dy[c];
+  }
+}
+
+}  // namespace
+
+Epilogue::Epilogue(const Conv& op, const ImageSize& size, int threads, ScratchLayout& scratch)
+    : op_(op), size_(size), blocks_{size.h}, threads_(threads) {
+  ensure(!op.bias || op.bias.shape == Shape{size.c}, "a convolution's bias is [k]");
+  ensure(!op.embedding || op.embedding.shape == Shape{size.n, size.c}, "a convolution's embedding is [n,k]");
+  ensure(!op.residual || op.residual.shape == op.y.shape, "a convolution's residual has the output's shape");
+  ensure(!op.moments || op.moments.shape == Shape{size.n, size.c, 2}, "a convolution's moments are [n,k,2]");
+  add_ = scratch.add<float>(size.n * size.c);
+  if (op.moments) block_sums_ = scratch.add<double>(size.n * blocks_.count() * 2 * size.c);
+}
+
+void Epilogue::run(const Memory& memory) const {
+  if (!op_.bias && !op_.embedding && !op_.residual && !op_.moments && op_.scale == 1) return;
+  fill_add(memory);
+  const std::int64_t k = size_.c, blocks = blocks_.count();
+  const float* const residual = memory.at<float>(op_.residual);
+  float* const y = memory.at<float>(op_.y);
+  parallel_for(threads_, size_.n * blocks, [&](std::int64_t i) {
+    const std::int64_t image = i / blocks, first = blocks_.begin(i % blocks), last = blocks_.end(i % blocks);
+    const std::int64_t offset = (image * size_.h + first) * size_.row_elements();
+    double* const sums = op_.moments ? block_sums_.in(memory) + i * 2 * k : nullptr;
+    if (sums) std::fill_n(sums, 2 * k, 0.0);
+    finish_rows((last - first) * size_.w, k, op_.scale, add_.in(memory) + image * k,
+                residual ? residual + offset : nullptr, y + offset, sums);
+  });
+  if (op_.moments) combine_moments(memory);
+}
+
+void Epilogue::fill_add(const Memory& memory) const {
+  const float* const bias = memory.at<float>(op_.bias);
+  const float* const embedding = memory.at<float>(op_.embedding);
+  for (std::int64_t i = 0; i < size_.n * size_.c; ++i)
+    add_.in(memory)[i] = (bias ? bias[i % size_.c] : 0) + (embedding ? embedding[i] : 0);
+}
+
+void Epilogue::combine_moments(const Memory& memory) const {
+  const std::int64_t k = size_.c, blocks = blocks_.count();
+  const double pixels = static_cast<double>(size_.h * size_.w);
+  float* const moments = memory.at<float>(op_.moments);
+  for (std::int64_t i = 0; i < size_.n * k; ++i) {
+    const double* const parts = block_sums_.in(memory) + i / k * blocks * 2 * k + i % k;
+    double sum = 0, sum_squares = 0;
+    for (std::int64_t block = 0; block < blocks; ++block) {
+      sum += parts[block * 2 * k];
+      sum_squares += parts[block * 2 * k + k];
+    }
+    const double mean = sum / pixels, variance = sum_squares / pixels - mean * mean;
+    moments[2 * i] = static_cast<float>(mean);
+    moments[2 * i + 1] = static_cast<float>(variance < 0 ? 0 : variance);  // a NaN stays
+  }
+}
+
+BiasGradient::BiasGradient(const ConvWeightGradient& op, const ImageSize& size, int threads, ScratchLayout& scratch)
+    : op_(op), size_(size), blocks_{size.h}, threads_(threads) {
+  ensure(!op.dbias || op.dbias.shape == Shape{size.c}, "a convolution's bias gradient is [k]");
+  ensure(!op.dembedding || op.dembedding.shape == Shape{size.n, size.c}, "a convolution's embedding gradient is [n,k]");
+  block_sums_ = scratch.add<double>(size.n * blocks_.count() * size.c);
+  image_sums_ = scratch.add<double>(size.n * size.c);
+}
+
+void BiasGradient::run(const Memory& memory) const {
+  if (!op_.dbias && !op_.dembedding) return;
+  sum_images(memory);
+  const std::int64_t k = size_.c;
+  const double* const image_sums = image_sums_.in(memory);
+  if (float* const dembedding = memory.at<float>(op_.dembedding))
+    for (std::int64_t i = 0; i < size_.n * k; ++i) dembedding[i] = static_cast<float>(op_.scale * image_sums[i]);
+  if (float* const dbias = memory.at<float>(op_.dbias))
+    for (std::int64_t c = 0; c < k; ++c) {
+      double sum = 0;
+      for (std::int64_t image = 0; image < size_.n; ++image) sum += image_sums[image * k + c];
+      dbias[c] = static_cast<float>(op_.scale * sum + (op_.mode == Mode::accumulate ? dbias[c] : 0));
+    }
+}
+
+void BiasGradient::sum_images(const Memory& memory) const {
+  const std::int64_t k = size_.c, blocks = blocks_.count();
+  double* const parts = block_sums_.in(memory);
+  parallel_for(threads_, size_.n * blocks, [&](std::int64_t i) {
+    const std::int64_t image = i / blocks, first = blocks_.begin(i % blocks), last = blocks_.end(i % blocks);
+    std::fill_n(parts + i * k, k, 0.0);
+    add_rows((last - first) * size_.w, k, memory.at<float>(op_.dy) + (image * size_.h + first) * size_.row_elements(),
+             parts + i * k);
+  });
+  for (std::int64_t i = 0; i < size_.n * k; ++i) {
+    double sum = 0;
+    for (std::int64_t block = 0; block < blocks; ++block) sum += parts[(i / k * blocks + block) * k + i % k];
+    image_sums_.in(memory)[i] = sum;
+  }
+}
+
+}  // namespace kernels

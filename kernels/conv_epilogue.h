@@ -1,0 +1,46 @@
+// What surrounds a convolution on the side of its output: bias, embedding, residual, scale, moments, and back.
+#pragma once
+
+#include "kernels/conv.h"
+#include "kernels/conv_prologue.h"
+
+namespace kernels {
+
+/// What Conv does to the bare convolution in y: bias, embedding, residual, scale, moments.
+class Epilogue {
+ public:
+  /// `size` is the output's.
+  Epilogue(const Conv& op, const ImageSize& size, int threads, ScratchLayout& scratch);
+  void run(const Memory& memory) const;
+
+ private:
+  void fill_add(const Memory& memory) const;
+  void combine_moments(const Memory& memory) const;
+
+  Conv op_;
+  ImageSize size_;
+  RowBlocks blocks_;
+  int threads_;
+  Slot<float> add_;          // [n,k], bias + embedding
+  Slot<double> block_sums_;  // [n,blocks,2,k]
+};
+
+/// dbias and dembedding of a ConvWeightGradient.
+class BiasGradient {
+ public:
+  /// `size` is the output's.
+  BiasGradient(const ConvWeightGradient& op, const ImageSize& size, int threads, ScratchLayout& scratch);
+  void run(const Memory& memory) const;
+
+ private:
+  void sum_images(const Memory& memory) const;
+
+  ConvWeightGradient op_;
+  ImageSize size_;
+  RowBlocks blocks_;
+  int threads_;
+  Slot<double> block_sums_;  // [n,blocks,k]
+  Slot<double> image_sums_;  // [n,k]
+};
+
+}  // namespace kernels

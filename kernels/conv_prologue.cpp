@@ -1,0 +1,148 @@
+#include "kernels/conv_prologue.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/dropout.h"
+#include "kernels/math.h"
+
+namespace kernels {
+namespace {
+
+/// u = activation(a x + b).
+void map_channels(Activation activation, std::int64_t channels, const float* __restrict x, const float* __restrict a,
+                  const float* __restrict b, float* __restrict u) {
+  if (activation == Activation::silu) {
+#pragma omp simd
+    for (std::int64_t c = 0; c < channels; ++c) u[c] = silu(a[c] * x[c] + b[c]);
+  } else {
+#pragma omp simd
+    for (std::int64_t c = 0; c < channels; ++c) u[c] = a[c] * x[c] + b[c];
+  }
+}
+
+}  // namespace
+
+ImageSize resampled(const ImageSize& size, Resample resample) {
+  switch (resample) {
+    case Resample::none:
+      return size;
+    case Resample::up:
+      return {size.n, size.h * 2, size.w * 2, size.c};
+    case Resample::down:
+      ensure(size.h % 2 == 0 && size.w % 2 == 0, "only images of even height and width are halved");
+      return {size.n, size.h / 2, size.w / 2, size.c};
+  }
+  return size;
+}
+
+PrologueKernel::PrologueKernel(const ImageSize& size, const In& x0, const In& x1, const Prologue& prologue, int threads,
+                               ScratchLayout& scratch)
+    : size_(size),
+      output_(resampled(size, prologue.resample)),
+      x0_(x0),
+      x1_(x1),
+      c0_(x1 ? size.c - x1.shape[3] : size.c),
+      prologue_(prologue),
+      threads_(threads),
+      blocks_{size.h} {
+  const Shape pairs{size.n, size.c, 2};
+  ensure(!x0 || x0.shape == Shape{size.n, size.h, size.w, c0_}, "x0 has the shape of the source");
+  ensure(!x1 || x1.shape == Shape{size.n, size.h, size.w, size.c - c0_}, "x1 has the shape of the source");
+  ensure(bool(prologue.coefficients) == bool(prologue.statistics), "a norm has coefficients and statistics");
+  ensure(!prologue.coefficients || prologue.coefficients.shape == pairs, "coefficients are [n,c,2]");
+  ensure(!prologue.statistics || size.c % prologue.statistics.shape[1] == 0, "groups divide the channels");
+  ensure(bool(prologue.positions) == has_dropout(), "dropout has positions, and nothing else has");
+  ensure(prologue.dropout.rate >= 0 && prologue.dropout.rate < 1, "a dropout rate is in [0, 1)");
+  if (has_map()) {
+    channel_maps_ = scratch.add<float>(size.n * 4 * size.c);
+    block_sums_ = scratch.add<double>(size.n * blocks_.count() * 2 * size.c);
+  }
+  if (prologue.resample != Resample::none) rows_ = scratch.add<float>(threads * 2 * size.row_elements());
+}
+
+PrologueKernel::ChannelMap PrologueKernel::channel_map(const Memory& memory, std::int64_t image) const {
+  float* const first = channel_maps_.in(memory) + image * 4 * size_.c;
+  return {first, first + size_.c, first + 2 * size_.c, first + 3 * size_.c};
+}
+
+void PrologueKernel::fill_channel_maps(const Memory& memory) const {
+  const float* const coefficients = memory.at<float>(prologue_.coefficients);
+  const float* const statistics = memory.at<float>(prologue_.statistics);
+  const std::int64_t groups = statistics ? prologue_.statistics.shape[1] : 1;
+  for (std::int64_t image = 0; image < size_.n; ++image) {
+    const ChannelMap map = channel_map(memory, image);
+    for (std::int64_t c = 0; c < size_.c; ++c) {
+      const std::int64_t pair = 2 * (image * size_.c + c), group = 2 * (image * groups + c / (size_.c / groups));
+      map.a[c] = coefficients ? coefficients[pair] : 1;
+      map.b[c] = coefficients ? coefficients[pair + 1] : 0;
+      map.mean[c] = statistics ? statistics[group] : 0;
+      map.inverse_deviation[c] = statistics ? statistics[group + 1] : 1;
+    }
+  }
+}
+
+void PrologueKernel::drop_row(const Memory& memory, std::int64_t image, std::int64_t row, float* values) const {
+  if (has_dropout())
+    drop(prologue_.dropout, memory.at<std::int64_t>(prologue_.positions)[image], row * size_.row_elements(),
+         {values, static_cast<std::size_t>(size_.row_elements())});
+}
+
+/// u = dropout(activation(a x + b)) of one row of the source.
+void PrologueKernel::source_row(const Memory& memory, std::int64_t image, std::int64_t row, float* u) const {
+  const In sources[] = {x0_, x1_};
+  std::int64_t first = 0;
+  for (const In& source : sources) {
+    if (!source) continue;
+    const std::int64_t channels = source.shape[3];
+    const float* const x = memory.at<float>(source) + (image * size_.h + row) * size_.w * channels;
+    if (has_map()) {
+      const ChannelMap map = channel_map(memory, image);
+      for (std::int64_t p = 0; p < size_.w; ++p)
+        map_channels(prologue_.activation, channels, x + p * channels, map.a + first, map.b + first,
+                     u + p * size_.c + first);
+    } else {
+      for (std::int64_t p = 0; p < size_.w; ++p) std::copy_n(x + p * channels, channels, u + p * size_.c + first);
+    }
+    first += channels;
+  }
+  drop_row(memory, image, row, u);
+}
+
+/// The rows of v that come from one row of the source, or for `down` from two: `row` is the smaller image's.
+void PrologueKernel::forward_row(const Memory& memory, std::int64_t image, std::int64_t row, float* v) const {
+  const std::int64_t c = size_.c, elements = size_.row_elements(), out_elements = output_.row_elements();
+  float* const u = rows_.in(memory) + thread_number() * 2 * elements;
+  switch (prologue_.resample) {
+    case Resample::none:
+      source_row(memory, image, row, v + (image * size_.h + row) * elements);
+      return;
+    case Resample::up: {
+      source_row(memory, image, row, u);
+      float* const out = v + (image * output_.h + 2 * row) * out_elements;
+      for (std::int64_t p = 0; p < output_.w; ++p) std::copy_n(u + p / 2 * c, c, out + p * c);
+      std::copy_n(out, out_elements, out + out_elements);
+      return;
+    }
+    case Resample::down: {
+      source_row(memory, image, 2 * row, u);
+      source_row(memory, image, 2 * row + 1, u + elements);
+      for (std::int64_t p = 0; p < output_.w; ++p) {
+        const float* __restrict upper = u + 2 * p * c;
+        const float* __restrict lower = upper + elements;
+        float* __restrict out = v + (image * output_.h + row) * out_elements + p * c;
+#pragma omp simd
+        for (std::int64_t i = 0; i < c; ++i) out[i] = 0.25f * ((upper[i] + upper[c + i]) + (lower[i] + lower[c + i]));
+      }
+      return;
+    }
+  }
+}
+
+void PrologueKernel::forward(const Memory& memory, float* v) const {
+  if (has_map()) fill_channel_maps(memory);
+  const std::int64_t rows = std::min(size_.h, output_.h);
+  parallel_for(threads_, size_.n * rows, [&](std::int64_t i) { forward_row(memory, i / rows, i % rows, v); });
+}
+
+}  // namespace kernels

@@ -1,0 +1,64 @@
+// The way of a convolution's sources through its prologue, v = resample(dropout(activation(a x + b))), and back.
+#pragma once
+
+#include "kernels/conv.h"
+#include "kernels/parallel.h"
+#include "kernels/scratch.h"
+
+namespace kernels {
+
+/// Extents of images; of a convolution's concatenated source, or of what the prologue makes of it.
+struct ImageSize {
+  std::int64_t n, h, w, c;
+  std::int64_t row_elements() const { return w * c; }
+  std::int64_t elements() const { return n * h * row_elements(); }
+};
+
+/// The extents after resampling. Halving needs even extents.
+ImageSize resampled(const ImageSize& size, Resample resample);
+
+class PrologueKernel {
+ public:
+  /// `size` is the concatenated source's; x0 and x1 are looked at only where there is a norm or an activation, or by
+  /// `forward`. Reserves what both directions need.
+  PrologueKernel(const ImageSize& size, const In& x0, const In& x1, const Prologue& prologue, int threads,
+                 ScratchLayout& scratch);
+
+  /// v is x0 as it is.
+  bool is_identity() const { return is_plain() && !x1_; }
+  /// Writes v[n,h',w',c].
+  void forward(const Memory& memory, float* v) const;
+
+  /// From dv[n,h',w',c], dz = scale * (dv/dz)^T dv and ConvDataGradient's sums, unless null. dv may be dz itself where
+  /// nothing is resampled.
+  void reverse(const Memory& memory, float scale, const float* dv, float* dz, float* sums) const;
+
+ private:
+  struct ChannelMap {  // of one image, by channel: z = a x + b, and the norm's own mean and 1/std
+    float *a, *b, *mean, *inverse_deviation;
+  };
+
+  bool is_plain() const { return !has_map() && !has_dropout() && prologue_.resample == Resample::none; }
+  bool has_map() const { return prologue_.coefficients || prologue_.activation != Activation::none; }
+  bool has_dropout() const { return prologue_.dropout.rate > 0; }
+  ChannelMap channel_map(const Memory& memory, std::int64_t image) const;
+  void fill_channel_maps(const Memory& memory) const;
+  void drop_row(const Memory& memory, std::int64_t image, std::int64_t row, float* values) const;
+  void source_row(const Memory& memory, std::int64_t image, std::int64_t row, float* u) const;
+  void forward_row(const Memory& memory, std::int64_t image, std::int64_t row, float* v) const;
+  void resample_gradient_row(float scale, std::int64_t image, std::int64_t row, const float* dv, float* du) const;
+  void map_gradient_row(const Memory& memory, std::int64_t image, std::int64_t row, float* dz, double* sums) const;
+  void combine_sums(const Memory& memory, float* sums) const;
+
+  ImageSize size_, output_;
+  In x0_, x1_;
+  std::int64_t c0_;  // channels of x0
+  Prologue prologue_;
+  int threads_;
+  RowBlocks blocks_;
+  Slot<float> channel_maps_;  // [n,4,c]
+  Slot<float> rows_;          // [threads,2,w,c]
+  Slot<double> block_sums_;   // [n,blocks,2,c]
+};
+
+}  // namespace kernels

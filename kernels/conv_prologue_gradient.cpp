@@ -1,0 +1,106 @@
+#include <algorithm>
+
+#include "kernels/conv_prologue.h"
+#include "kernels/math.h"
+
+namespace kernels {
+namespace {
+
+/// dz = du * activation'(a x + b) in place, adding dz and dz (x - mean) to the sums.
+void map_channels_gradient(Activation activation, std::int64_t channels, const float* __restrict x,
+                           const float* __restrict a, const float* __restrict b, const float* __restrict mean,
+                           float* __restrict dz, double* __restrict sum, double* __restrict sum_centred) {
+  if (activation == Activation::silu) {
+#pragma omp simd
+    for (std::int64_t c = 0; c < channels; ++c) dz[c] *= silu_derivative(a[c] * x[c] + b[c]);
+  }
+#pragma omp simd
+  for (std::int64_t c = 0; c < channels; ++c) {
+    sum[c] += dz[c];
+    sum_centred[c] += dz[c] * (x[c] - mean[c]);
+  }
+}
+
+}  // namespace
+
+/// du = scale * resample^T(dv) of one row of the source.
+void PrologueKernel::resample_gradient_row(float scale, std::int64_t image, std::int64_t row, const float* dv,
+                                           float* du) const {
+  const std::int64_t c = size_.c, stride = output_.row_elements();
+  if (prologue_.resample == Resample::none) {
+    const float* in = dv + (image * size_.h + row) * stride;
+    if (in == du && scale == 1) return;
+#pragma omp simd
+    for (std::int64_t i = 0; i < stride; ++i) du[i] = scale * in[i];
+  } else if (prologue_.resample == Resample::up) {
+    for (std::int64_t p = 0; p < size_.w; ++p) {
+      const float* __restrict upper = dv + (image * output_.h + 2 * row) * stride + 2 * p * c;
+      const float* __restrict lower = upper + stride;
+      float* __restrict out = du + p * c;
+#pragma omp simd
+      for (std::int64_t i = 0; i < c; ++i) out[i] = scale * ((upper[i] + upper[c + i]) + (lower[i] + lower[c + i]));
+    }
+  } else {
+    const float quarter = 0.25f * scale;
+    for (std::int64_t p = 0; p < size_.w; ++p) {
+      const float* __restrict in = dv + (image * output_.h + row / 2) * stride + p / 2 * c;
+      float* __restrict out = du + p * c;
+#pragma omp simd
+      for (std::int64_t i = 0; i < c; ++i) out[i] = quarter * in[i];
+    }
+  }
+}
+
+/// Takes one row from du to dz in place and adds to the sums [2,c] of dz and dz (x - mean).
+void PrologueKernel::map_gradient_row(const Memory& memory, std::int64_t image, std::int64_t row, float* dz,
+                                      double* sums) const {
+  const ChannelMap map = channel_map(memory, image);
+  const In sources[] = {x0_, x1_};
+  std::int64_t first = 0;
+  for (const In& source : sources) {
+    if (!source) continue;
+    const std::int64_t channels = source.shape[3];
+    const float* const x = memory.at<float>(source) + (image * size_.h + row) * size_.w * channels;
+    for (std::int64_t p = 0; p < size_.w; ++p)
+      map_channels_gradient(prologue_.activation, channels, x + p * channels, map.a + first, map.b + first,
+                            map.mean + first, dz + p * size_.c + first, sums + first, sums + size_.c + first);
+    first += channels;
+  }
+}
+
+void PrologueKernel::combine_sums(const Memory& memory, float* sums) const {
+  const std::int64_t c = size_.c, blocks = blocks_.count();
+  parallel_for(threads_, size_.n, [&](std::int64_t image) {
+    const ChannelMap map = channel_map(memory, image);
+    const double* const parts = block_sums_.in(memory) + image * blocks * 2 * c;
+    for (std::int64_t i = 0; i < c; ++i) {
+      double sum = 0, sum_centred = 0;
+      for (std::int64_t block = 0; block < blocks; ++block) {
+        sum += parts[block * 2 * c + i];
+        sum_centred += parts[block * 2 * c + c + i];
+      }
+      sums[(image * c + i) * 2] = static_cast<float>(sum);
+      sums[(image * c + i) * 2 + 1] = static_cast<float>(sum_centred * map.inverse_deviation[i]);
+    }
+  });
+}
+
+void PrologueKernel::reverse(const Memory& memory, float scale, const float* dv, float* dz, float* sums) const {
+  if (is_plain() && dv == dz && scale == 1) return;
+  if (has_map()) fill_channel_maps(memory);
+  const std::int64_t blocks = blocks_.count();
+  parallel_for(threads_, size_.n * blocks, [&](std::int64_t i) {
+    const std::int64_t image = i / blocks, block = i % blocks;
+    double* const block_sums = has_map() ? block_sums_.in(memory) + i * 2 * size_.c : nullptr;
+    if (block_sums) std::fill_n(block_sums, 2 * size_.c, 0.0);
+    for (std::int64_t row = blocks_.begin(block); row < blocks_.end(block); ++row) {
+      float* const out = dz + (image * size_.h + row) * size_.row_elements();
+      resample_gradient_row(scale, image, row, dv, out);
+      drop_row(memory, image, row, out);
+      if (block_sums) map_gradient_row(memory, image, row, out, block_sums);
+    }
+  });
+  if (sums) combine_sums(memory, sums);
+}
+
+}  // namespace kernels

@@ -1,0 +1,68 @@
+#include "kernels/linear.h"
+
+#include <algorithm>
+
+#include "kernels/onednn.h"
+#include "kernels/parallel.h"
+
+namespace kernels {
+namespace {
+
+using onednn::Matrix;
+using onednn::Transpose;
+
+/// result[rows,columns] (+)= a b, in blocks of columns that do not depend on the number of threads.
+void multiply(int threads, std::int64_t rows, std::int64_t columns, std::int64_t depth, const Matrix& a,
+              const Matrix& b, Mode mode, float* result) {
+  constexpr std::int64_t width = 64;
+  parallel_for(threads, (columns + width - 1) / width, [&](std::int64_t block) {
+    const std::int64_t first = block * width;
+    const Matrix part{b.data + (b.transpose == Transpose::yes ? first * b.stride : first), b.stride, b.transpose};
+    onednn::multiply(rows, std::min(width, columns - first), depth, 1, a, part, mode == Mode::accumulate ? 1 : 0,
+                     result + first, columns);
+  });
+}
+
+}  // namespace
+
+Step prepare(const Linear& op, const CpuContext& context) {
+  const std::int64_t m = op.x.shape[0], c = op.x.shape[1], k = op.y.shape[1];
+  ensure(op.weight.shape == Shape{k, c} && op.y.shape == Shape{m, k}, "Linear takes x[m,c], weight[k,c], y[m,k]");
+  ensure(!op.bias || op.bias.shape == Shape{k}, "Linear's bias is [k]");
+  return {[=, threads = context.threads](const Memory& memory) {
+    const float* const bias = memory.at<float>(op.bias);
+    float* const y = memory.at<float>(op.y);
+    for (std::int64_t i = 0; i < m; ++i)
+      for (std::int64_t j = 0; j < k; ++j) y[i * k + j] = bias ? bias[j] : 0;
+    multiply(threads, m, k, c, Matrix{memory.at<float>(op.x), c},
+             Matrix{memory.at<float>(op.weight), c, Transpose::yes}, Mode::accumulate, y);
+  }};
+}
+
+Step prepare(const LinearDataGradient& op, const CpuContext& context) {
+  const std::int64_t m = op.dx.shape[0], c = op.dx.shape[1], k = op.dy.shape[1];
+  ensure(op.weight.shape == Shape{k, c} && op.dy.shape == Shape{m, k}, "Linear takes x[m,c], weight[k,c], y[m,k]");
+  return {[=, threads = context.threads](const Memory& memory) {
+    multiply(threads, m, c, k, Matrix{memory.at<float>(op.dy), k}, Matrix{memory.at<float>(op.weight), c}, op.mode,
+             memory.at<float>(op.dx));
+  }};
+}
+
+Step prepare(const LinearWeightGradient& op, const CpuContext& context) {
+  const std::int64_t m = op.x.shape[0], c = op.x.shape[1], k = op.dy.shape[1];
+  ensure(op.dweight.shape == Shape{k, c} && op.dy.shape == Shape{m, k}, "Linear takes x[m,c], weight[k,c], y[m,k]");
+  ensure(!op.dbias || op.dbias.shape == Shape{k}, "Linear's bias gradient is [k]");
+  return {[=, threads = context.threads](const Memory& memory) {
+    const float* const dy = memory.at<float>(op.dy);
+    multiply(threads, k, c, m, Matrix{dy, k, Transpose::yes}, Matrix{memory.at<float>(op.x), c}, op.mode,
+             memory.at<float>(op.dweight));
+    float* const dbias = memory.at<float>(op.dbias);
+    for (std::int64_t j = 0; dbias && j < k; ++j) {
+      double sum = op.mode == Mode::accumulate ? dbias[j] : 0;
+      for (std::int64_t i = 0; i < m; ++i) sum += dy[i * k + j];
+      dbias[j] = static_cast<float>(sum);
+    }
+  }};
+}
+
+}  // namespace kernels

@@ -1,0 +1,53 @@
+// Randomness as a pure function: Philox4x32-10 (Salmon et al. 2011) of (seed, stream, image, draw), the same on every device.
+#pragma once
+
+#include <Random123/philox.h>
+
+#include <cmath>
+#include <cstdint>
+
+#include "kernels/portable.h"
+
+namespace kernels {
+
+/// What a random number is for: numbers of different streams never meet.
+enum class Stream : std::uint32_t { initialise, shuffle, source, dequantise, flip, time, noise, dropout, probe, sampling };
+
+/// 128 random bits.
+struct Words {
+  std::uint32_t word[4];
+};
+
+/// The words at counter (image, block, stream + 256 * site) under the key `seed`. `image` is a global position or the
+/// index of an image, below 2^48 (its upper 16 bits are shared with `site`'s); `block` counts within the image.
+PORTABLE Words philox(std::uint64_t seed, Stream stream, std::uint64_t image, std::uint32_t block, std::uint32_t site = 0) {
+  const r123::Philox4x32::ctr_type counter = {{static_cast<std::uint32_t>(image), static_cast<std::uint32_t>(image >> 32), block,
+                                               static_cast<std::uint32_t>(stream) + 256 * site}};
+  const r123::Philox4x32::key_type key = {{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}};
+  const auto words = r123::Philox4x32()(counter, key);
+  return {{words[0], words[1], words[2], words[3]}};
+}
+
+/// Uniform in [0, 1), a multiple of 2^-24.
+PORTABLE float uniform_float(std::uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
+
+/// Uniform in [0, 1), a multiple of 2^-53.
+PORTABLE double uniform_double(std::uint32_t high, std::uint32_t low) {
+  return static_cast<double>((static_cast<std::uint64_t>(high) << 21) | (low >> 11)) * 0x1p-53;
+}
+
+/// Two independent standard normals (Box and Muller 1958). The radius is at most 5.9 in float, 8.5 in double.
+PORTABLE void normal_pair(std::uint32_t a, std::uint32_t b, float& first, float& second) {
+  const float radius = std::sqrt(-2 * std::log((static_cast<float>(a >> 8) + 0.5f) * 0x1p-24f));
+  const float angle = static_cast<float>(b >> 8) * (6.283185307179586f * 0x1p-24f);
+  first = radius * std::cos(angle);
+  second = radius * std::sin(angle);
+}
+PORTABLE void normal_pair(const Words& w, double& first, double& second) {
+  const double radius = std::sqrt(-2 * std::log(1 - uniform_double(w.word[0], w.word[1])));
+  const double angle = 6.283185307179586476925 * uniform_double(w.word[2], w.word[3]);
+  first = radius * std::cos(angle);
+  second = radius * std::sin(angle);
+}
+
+}  // namespace kernels

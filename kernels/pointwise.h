@@ -1,0 +1,48 @@
+// Small elementwise operations that no larger record absorbs.
+#pragma once
+
+#include <tuple>
+
+#include "kernels/conv.h"
+
+namespace kernels {
+
+/// y = x sigmoid(x).
+struct Silu {
+  In x;
+  Out y;
+  auto operands() { return std::tie(x, y); }
+};
+
+/// dx (+)= dy * d silu(x)/dx.
+struct SiluGradient {
+  In x, dy;
+  InOut dx;
+  Mode mode = Mode::overwrite;
+  auto operands() { return std::tie(x, dy, dx); }
+};
+
+/// y[...,cy] (+)= scale * x[...,first_channel : first_channel+cy] along the last dimension.
+struct AddScaled {
+  In x;
+  InOut y;
+  float scale = 1;
+  std::int64_t first_channel = 0;
+  Mode mode = Mode::accumulate;
+  auto operands() { return std::tie(x, y); }
+};
+
+/// y[n,2k] = [sin(label[n] w_0..w_{k-1}), cos(the same)], w_j = 10000^(-j/(k-1)): the positional embedding of a time label
+/// (score_sde get_timestep_embedding; k >= 2).
+struct TimeEmbedding {
+  In label;
+  Out y;
+  auto operands() { return std::tie(label, y); }
+};
+
+Step prepare(const Silu&, const CpuContext&);
+Step prepare(const SiluGradient&, const CpuContext&);
+Step prepare(const AddScaled&, const CpuContext&);
+Step prepare(const TimeEmbedding&, const CpuContext&);
+
+}  // namespace kernels

@@ -1,0 +1,57 @@
+// What the subcommands of the binary share: each adds its own flags to the parser and says what to do when it is chosen.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/config/run.pb.h"
+#include "distributed/communicator.h"
+
+namespace launch {
+
+/// The process as its commands see it. Joined to the other ranks only when a command asks for them, so that wrong usage
+/// and wrong configs end every rank by itself, before anything is shared.
+class Session {
+ public:
+  Session(int argc, char** argv) : argc_(argc), argv_(argv) {}
+  distributed::Communicator& communicator();
+  distributed::Communicator* joined() { return communicator_.get(); }
+  const char* program() const { return argv_[0]; }
+
+ private:
+  int argc_;
+  char** argv_;
+  std::unique_ptr<distributed::Communicator> communicator_;
+};
+
+/// Returns the exit status.
+using Action = std::function<int(Session&)>;
+
+void add_train(CLI::App& app, Action& chosen);
+void add_evaluate(CLI::App& app, Action& chosen);
+void add_sample(CLI::App& app, Action& chosen);
+void add_data(CLI::App& app, Action& chosen);
+void add_checkpoint(CLI::App& app, Action& chosen);
+void add_bench(CLI::App& app, Action& chosen);
+
+/// --config and --set of the commands that read a config.
+struct ConfigFlags {
+  std::string config;
+  std::vector<std::string> overrides;
+};
+void add_config_flags(CLI::App& command, ConfigFlags& flags);
+
+/// Folders that presets are looked for in: beside the installed binary, and in the source tree of a build.
+std::vector<std::filesystem::path> preset_folders(const char* program);
+
+core::config::RunConfig load(const ConfigFlags& flags, const Session& session);
+
+/// The effective config that a run saved in its folder, with overrides.
+core::config::RunConfig load_run(const std::filesystem::path& run, const std::vector<std::string>& overrides,
+                                 const Session& session);
+
+}  // namespace launch

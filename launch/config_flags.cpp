@@ -1,0 +1,38 @@
+#include <unistd.h>
+
+#include "core/config/load.h"
+#include "launch/command.h"
+
+namespace launch {
+
+void add_config_flags(CLI::App& command, ConfigFlags& flags) {
+  command.add_option("--config", flags.config, "A config file, or the name of a preset")->required()->type_name("FILE|PRESET");
+  command
+      .add_option("--set", flags.overrides,
+                  "Overrides in the config's own language: --set 'optimizer { learning_rate: 1e-4 }' (repeatable)")
+      ->type_name("TEXT")
+      ->take_all();
+}
+
+std::vector<std::filesystem::path> preset_folders(const char* program) {
+  std::error_code none;
+  std::filesystem::path binary = std::filesystem::read_symlink("/proc/self/exe", none);
+  if (binary.empty()) binary = program;
+  const std::filesystem::path folder = binary.parent_path();
+  return {folder.parent_path() / "share" / "scoremle" / "configs", folder.parent_path() / "configs"};
+}
+
+core::config::RunConfig load(const ConfigFlags& flags, const Session& session) {
+  return core::config::load_valid(flags.config, flags.overrides, preset_folders(session.program()));
+}
+
+core::config::RunConfig load_run(const std::filesystem::path& run, const std::vector<std::string>& overrides,
+                                 const Session& session) {
+  const std::filesystem::path file = run / "config.textproto";
+  kernels::require(std::filesystem::exists(file), "{}: is not the folder of a run (it has no config.textproto)", run.string());
+  core::config::RunConfig config = core::config::load_valid(file, overrides, preset_folders(session.program()));
+  config.mutable_training()->set_directory(run.string());  // a run may have been moved
+  return config;
+}
+
+}  // namespace launch

@@ -1,0 +1,60 @@
+// scoremle train: from a config to a trained run.
+#include <iostream>
+#include <optional>
+
+#include "core/config/load.h"
+#include "core/data/dataset.h"
+#include "core/objective/training_program.h"
+#include "core/program/describe.h"
+#include "distributed/interrupt.h"
+#include "distributed/trainer.h"
+#include "launch/command.h"
+
+namespace launch {
+namespace {
+
+struct TrainFlags {
+  ConfigFlags config;
+  bool resume = false;
+  bool dry_run = false;
+};
+
+/// Prints what would run, and what it would cost.
+int describe_run(const core::config::RunConfig& config) {
+  const auto training = core::objective::record_training(config, kernels::Mode::overwrite);
+  const auto executor = core::program::make_cpu_executor(training.program, {.threads = config.training().threads(), .exchange = {}});
+  std::cout << core::config::text(config) << '\n' << core::program::describe(training.program, executor->plan());
+  return 0;
+}
+
+int train(const TrainFlags& flags, Session& session) {
+  const core::config::RunConfig config = load(flags.config, session);
+  if (flags.dry_run) return describe_run(config);
+  distributed::Communicator& communicator = session.communicator();
+  distributed::catch_interrupts();
+  const auto training = core::data::open(config, config.data().training());
+  std::optional<core::data::Dataset> heldout;
+  if (config.data().has_heldout()) heldout.emplace(core::data::open(config, config.data().heldout()));
+  if (communicator.rank() == 0) {
+    std::cout << core::config::text(config) << "\ntraining: " << training.describe() << '\n';
+    if (heldout) std::cout << "held out: " << heldout->describe() << '\n';
+    std::cout << "ranks: " << communicator.size() << " of " << config.training().threads() << " threads\n" << std::flush;
+  }
+  distributed::Trainer trainer(config, communicator, training, heldout ? &*heldout : nullptr,
+                               flags.resume ? distributed::Start::resume : distributed::Start::fresh);
+  return trainer.run();
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Action& chosen) {
+  CLI::App* command = app.add_subcommand("train", "Train a score model; start it under mpirun or srun for several ranks");
+  auto flags = std::make_shared<TrainFlags>();
+  add_config_flags(*command, flags->config);
+  command->add_flag("--resume", flags->resume, "Go on from the newest checkpoint of the run's folder, on any number of ranks");
+  command->add_flag("--dry-run", flags->dry_run,
+                    "Print the effective config, the recorded program, parameters, FLOPs and memory, and stop");
+  command->callback([flags, &chosen] { chosen = [flags](Session& session) { return train(*flags, session); }; });
+}
+
+}  // namespace launch

@@ -1,0 +1,171 @@
+// Memory for the tests of one record: each tensor between guards, outputs not yet written, runs compared bit for bit.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "kernels/cpu_context.h"
+#include "kernels/tensor.h"
+
+namespace kernels::test {
+
+/// Whether a record promises the same bits for every number of threads, or only from run to run.
+enum class ThreadBits : std::uint8_t { equal, may_differ };
+
+class Arena {
+  using Block = std::vector<std::byte>;  // guard, data, guard
+
+ public:
+  explicit Arena(unsigned seed) : random_(seed) {}
+
+  /// A tensor of uniform values in [low, high).
+  Tensor uniform(Shape shape, float low = -1, float high = 1) {
+    std::vector<double> values(static_cast<std::size_t>(shape.elements()));
+    for (double& value : values) value = std::uniform_real_distribution<float>(low, high)(random_);
+    return of(shape, values);
+  }
+  Tensor of(Shape shape, const std::vector<double>& values) {
+    const Tensor tensor = add(shape, Element::f32);
+    std::copy(values.begin(), values.end(), data<float>(tensor));
+    return tensor;
+  }
+  Tensor integers(const std::vector<std::int64_t>& values) {
+    const Tensor tensor = add({static_cast<std::int64_t>(values.size())}, Element::i64);
+    std::copy(values.begin(), values.end(), data<std::int64_t>(tensor));
+    return tensor;
+  }
+
+  /// The values of a tensor; {} of an absent one.
+  std::vector<double> values(const Tensor& tensor) {
+    return tensor ? std::vector<double>(data<float>(tensor), data<float>(tensor) + tensor.shape.elements())
+                  : std::vector<double>();
+  }
+  template <typename T>
+  T* data(const Tensor& tensor) {
+    return reinterpret_cast<T*>(blocks_[static_cast<std::size_t>(tensor.id)].data() + guard);
+  }
+
+  /// Runs the record twice with one thread and twice with two, on outputs of NaN, and leaves the last result. Fails
+  /// where bits differ, or where it writes what it only reads or beyond its memory.
+  template <typename Op>
+  void run(const Op& op, ThreadBits bits = ThreadBits::equal) {
+    const std::vector<Block> before = blocks_;
+    std::vector<Block> first;
+    for (int threads : {1, 1, 2, 2}) {
+      blocks_ = before;
+      run_once(op, threads);
+      if (first.empty() || (threads != last_threads_ && bits == ThreadBits::may_differ)) first = blocks_;
+      EXPECT_TRUE(blocks_ == first) << "the bits differ from those of an earlier run, now with threads: " << threads;
+      last_threads_ = threads;
+    }
+  }
+
+ private:
+  static constexpr std::size_t guard = 64;
+  static constexpr std::byte mark{0xa5};
+
+  Tensor add(Shape shape, Element element) {
+    Tensor tensor{static_cast<std::int32_t>(blocks_.size()), element, shape};
+    blocks_.emplace_back(tensor.size_bytes() + 2 * guard, mark);
+    return tensor;
+  }
+
+  void erase(const Out& tensor) {
+    if (tensor) std::fill_n(data<float>(tensor), tensor.shape.elements(), std::numeric_limits<float>::quiet_NaN());
+  }
+  void erase(const Tensor&) {}
+  void expect_untouched(const In& tensor, const std::vector<Block>& before) {
+    const auto id = static_cast<std::size_t>(tensor.id);
+    EXPECT_TRUE(!tensor || blocks_[id] == before[id]) << "an input was written";
+  }
+  void expect_untouched(const Tensor&, const std::vector<Block>&) {}
+  static void expect_guards(const Block& block) {
+    for (std::size_t i = 0; i < guard; ++i)
+      if (block[i] != mark || block[block.size() - 1 - i] != mark) FAIL() << "written beyond a tensor or the scratch";
+  }
+
+  template <typename Op>
+  void run_once(Op op, int threads) {
+    const auto before = blocks_;
+    const Step step = prepare(op, CpuContext{.threads = threads, .exchange = {}});
+    std::apply([&](auto&... operands) { (erase(operands), ...); }, op.operands());
+    std::vector<std::byte*> base;
+    for (Block& block : blocks_) base.push_back(block.data() + guard);
+    Block scratch(step.scratch_bytes + 2 * guard + 64, mark);
+    const std::size_t shift = 64 - reinterpret_cast<std::uintptr_t>(scratch.data()) % 64;
+    step.run(Memory{base, scratch.data() + guard + shift});
+    std::apply([&](auto&... operands) { (expect_untouched(operands, before), ...); }, op.operands());
+    for (const Block& block : blocks_) expect_guards(block);
+    for (std::size_t i = step.scratch_bytes + guard + shift; i < scratch.size(); ++i)
+      if (scratch[i] != mark) FAIL() << "written beyond the scratch";
+  }
+
+  std::mt19937 random_;
+  std::vector<Block> blocks_;
+  int last_threads_ = 0;
+};
+
+/// Expects |got - wanted| <= tolerance * the largest |wanted|.
+inline void expect_close(const std::vector<double>& got, const std::vector<double>& wanted, double tolerance,
+                         const char* what) {
+  ASSERT_EQ(got.size(), wanted.size()) << what;
+  double largest = 0, worst = 0;
+  std::size_t where = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    largest = std::max(largest, std::abs(wanted[i]));
+    const double error = std::abs(got[i] - wanted[i]);
+    if (!(error <= worst)) worst = error, where = i;
+    if (std::isnan(worst)) break;
+  }
+  EXPECT_TRUE(worst <= tolerance * largest)
+      << what << "[" << where << "] is " << got[where] << ", wanted " << wanted[where];
+}
+
+/// Expects `gradient` to be the gradient of `loss` at `point`: along random directions, and along each axis of small
+/// points or some axes of large ones, by central differences.
+inline void expect_gradient(const std::function<double(const std::vector<double>&)>& loss,
+                            const std::vector<double>& point, const std::vector<double>& gradient, double tolerance,
+                            const char* what) {
+  ASSERT_EQ(point.size(), gradient.size()) << what;
+  constexpr double step = 1e-4;
+  const auto slope = [&](const std::vector<double>& direction) {
+    std::vector<double> ahead = point, behind = point;
+    for (std::size_t i = 0; i < point.size(); ++i) ahead[i] += step * direction[i], behind[i] -= step * direction[i];
+    return (loss(ahead) - loss(behind)) / (2 * step);
+  };
+  double square = 0, largest = 0;
+  for (double g : gradient) square += g * g, largest = std::max(largest, std::abs(g));
+
+  std::mt19937 random(7);
+  for (int trial = 0; trial < 2; ++trial) {
+    std::vector<double> direction(point.size());
+    double product = 0;
+    for (std::size_t i = 0; i < point.size(); ++i) {
+      direction[i] = std::normal_distribution<double>()(random);
+      product += direction[i] * gradient[i];
+    }
+    EXPECT_NEAR(product, slope(direction), tolerance * std::sqrt(square) + 1e-12)
+        << what << " along a random direction";
+  }
+  const std::size_t axes = point.size() <= 60 ? point.size() : 12;
+  for (std::size_t j = 0; j < axes; ++j) {
+    const std::size_t i = axes == point.size() ? j : random() % point.size();
+    std::vector<double> direction(point.size());
+    direction[i] = 1;
+    EXPECT_NEAR(gradient[i], slope(direction), tolerance * largest + 1e-12) << what << "[" << i << "]";
+  }
+}
+
+/// What a record with Mode::accumulate added.
+inline std::vector<double> difference(std::vector<double> values, const std::vector<double>& before) {
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] -= before[i];
+  return values;
+}
+
+}  // namespace kernels::test
