@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -52,6 +53,8 @@ class Program {
   Tensor parameter(std::string name, Shape shape, Initialiser initialiser);
 
   void record(Op op);
+  /// Puts records behind others, which are given by their index.
+  void insert(const std::map<std::size_t, std::vector<Op>>& after);
 
   /// Records from here on belong to a new segment; differentiate may keep only what enters a segment and compute the
   /// rest of it again.

@@ -1,0 +1,20 @@
+// A program as text for people: what --dry-run prints.
+#pragma once
+
+#include <string>
+
+#include "core/program/plan.h"
+
+namespace core::program {
+
+/// Number of parameters' elements.
+std::int64_t parameter_count(const Program& program);
+
+/// Floating-point operations of one run.
+double total_flops(const Program& program);
+
+/// One line per record (name, what it writes, shape, GFLOP), then parameters, FLOPs, and bytes of weights, gradients,
+/// activations as planned and without sharing.
+std::string describe(const Program& program, const Plan& plan);
+
+}  // namespace core::program
