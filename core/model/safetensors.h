@@ -1,0 +1,25 @@
+// Reading .safetensors files: 8 bytes of header length, a JSON header, raw tensors.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace core::model {
+
+struct NamedTensor {
+  std::vector<std::int64_t> shape;
+  std::vector<float> values;
+};
+
+struct SafeTensors {
+  std::map<std::string, std::string> metadata;
+  std::map<std::string, NamedTensor> tensors;
+};
+
+/// Reads a whole file of F32 tensors. Throws InputError naming the file and what is wrong with it.
+SafeTensors read_safetensors(const std::filesystem::path& file);
+
+}  // namespace core::model

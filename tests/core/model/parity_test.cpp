@@ -1,0 +1,136 @@
+// The network against values that another implementation computed: shared/fixtures/ddpmpp_*.safetensors.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <numeric>
+
+#include "core/model/reference.h"
+#include "core/program/differentiate.h"
+#include "core/program/executor.h"
+#include "tests/shared_data.h"
+
+namespace core::model {
+namespace {
+
+using kernels::Mode;
+
+/// Largest difference over the largest magnitude of what is expected.
+double relative_error(const std::vector<float>& found, const std::vector<float>& expected) {
+  EXPECT_EQ(found.size(), expected.size());
+  double difference = 0, magnitude = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    difference = std::max(difference, std::abs(static_cast<double>(found[i]) - expected[i]));
+    magnitude = std::max(magnitude, std::abs(static_cast<double>(expected[i])));
+  }
+  return difference / magnitude;
+}
+
+/// [n,c,h,w] to [n,h,w,c].
+std::vector<float> nhwc(const NamedTensor& t) {
+  const std::int64_t n = t.shape[0], c = t.shape[1], pixels = t.shape[2] * t.shape[3];
+  std::vector<float> out(t.values.size());
+  for (std::int64_t i = 0; i < n * c * pixels; ++i) {
+    const std::int64_t image = i / (c * pixels), channel = i / pixels % c, pixel = i % pixels;
+    out[static_cast<std::size_t>((image * pixels + pixel) * c + channel)] = t.values[static_cast<std::size_t>(i)];
+  }
+  return out;
+}
+
+/// The fixture's network with its parameters, as a program with the gradients of sum(output * cotangent).
+struct Fixture {
+  explicit Fixture(const std::string& name) : file(read_safetensors(tests::shared("fixtures/" + name))) {
+    const UNetSpec spec = reference_spec(file.metadata);
+    const NamedTensor& xt = file.tensors.at("xt");
+    const std::int64_t n = xt.shape[0];
+    x = program.input("x", {n, spec.image_size, spec.image_size, 3});
+    label = program.input("label", {n});
+    cotangent = program.input("cotangent", x.shape);
+    UNet unet = record_unet(program, spec, x, label, nullptr);
+    output = unet.output;
+    reference = std::move(unet.reference);
+    program.keep(output);
+    std::vector<Tensor> wanted = {x};
+    for (const auto& parameter : program.parameters()) wanted.push_back(parameter.tensor);
+    const program::Seed seeds[] = {{output, cotangent}};
+    gradients = program::differentiate(program, seeds, wanted);
+    program.keep(gradients[0]);
+    executor = program::make_cpu_executor(program, {.threads = 2, .exchange = {}});
+    for (std::size_t p = 0; p < reference.size(); ++p) {
+      const Tensor& parameter = program.parameters()[p].tensor;
+      weights.push_back(from_reference(file, "param.", reference[p], parameter.shape));
+      computed.emplace_back(weights.back().size());
+      executor->bind(parameter, weights.back());
+      executor->bind(gradients[p + 1], computed.back());
+    }
+    executor->upload(x, std::span<const float>(nhwc(xt)));
+    executor->upload(label, std::span<const float>(file.tensors.at("labels").values));
+    executor->upload(cotangent, std::span<const float>(nhwc(file.tensors.at("cotangent"))));
+    executor->run();
+  }
+  std::vector<float> download(const Tensor& tensor) {
+    std::vector<float> values(static_cast<std::size_t>(tensor.shape.elements()));
+    executor->download(tensor, std::span<float>(values));
+    return values;
+  }
+
+  SafeTensors file;
+  Program program;
+  Tensor x, label, cotangent, output;
+  std::vector<ReferenceParameter> reference;
+  std::vector<Tensor> gradients;
+  std::unique_ptr<program::Executor> executor;
+  std::vector<std::vector<float>> weights, computed;
+};
+
+class Parity : public testing::TestWithParam<const char*> {};
+
+TEST_P(Parity, OutputScoreAndLosses) {
+  Fixture fixture(GetParam());
+  const auto& tensors = fixture.file.tensors;
+  const std::vector<float> output = fixture.download(fixture.output), z = nhwc(tensors.at("z"));
+  EXPECT_LT(relative_error(output, nhwc(tensors.at("output"))), 1e-4);
+
+  const std::size_t n = tensors.at("t").values.size(), dims = output.size() / n;
+  std::vector<float> score(output.size()), mean(n), half_sum(n), likelihood(n);
+  for (std::size_t image = 0; image < n; ++image) {
+    const double s = tensors.at("std").values[image];
+    double squared = 0;
+    for (std::size_t i = image * dims; i < (image + 1) * dims; ++i) {
+      score[i] = static_cast<float>(-output[i] / s);
+      squared += std::pow(static_cast<double>(z[i]) - output[i], 2);
+    }
+    mean[image] = static_cast<float>(squared / static_cast<double>(dims));
+    half_sum[image] = static_cast<float>(squared / 2);
+    likelihood[image] = static_cast<float>(squared / 2 * tensors.at("diffusion_squared").values[image] / (s * s));
+  }
+  EXPECT_LT(relative_error(score, nhwc(tensors.at("score"))), 1e-4);
+  EXPECT_LT(relative_error(mean, tensors.at("loss_simple_mean").values), 1e-4);
+  EXPECT_LT(relative_error(half_sum, tensors.at("loss_simple_halfsum").values), 1e-4);
+  EXPECT_LT(relative_error(likelihood, tensors.at("loss_likelihood_halfsum").values), 1e-4);
+}
+
+TEST_P(Parity, GradientWithRespectToInputAndEveryParameter) {
+  Fixture fixture(GetParam());
+  EXPECT_LT(relative_error(fixture.download(fixture.gradients[0]), nhwc(fixture.file.tensors.at("grad_xt"))), 1e-4);
+  for (std::size_t p = 0; p < fixture.reference.size(); ++p) {
+    const auto& parameter = fixture.program.parameters()[p];
+    const auto expected = from_reference(fixture.file, "grad.", fixture.reference[p], parameter.tensor.shape);
+    EXPECT_LT(relative_error(fixture.computed[p], expected), 1e-4) << parameter.name;
+  }
+}
+
+TEST_P(Parity, EveryTensorOfTheFileIsUsed) {
+  Fixture fixture(GetParam());
+  std::size_t ours = 0, theirs = 0;
+  for (const auto& parameter : fixture.reference) ours += parameter.names.size();
+  for (const auto& [name, tensor] : fixture.file.tensors) theirs += name.starts_with("param.");
+  EXPECT_EQ(ours, theirs);
+}
+
+INSTANTIATE_TEST_SUITE_P(Ddpmpp, Parity, testing::ValuesIn(tests::present({"ddpmpp_vp.safetensors", "ddpmpp_subvp.safetensors"}, "fixtures/")),
+                         [](const auto& info) { return std::string(info.param).substr(0, std::string(info.param).find('.')); });
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Parity);
+
+}  // namespace
+}  // namespace core::model
