@@ -1,0 +1,47 @@
+// From files, presets and overrides to one valid, complete description of a run.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/config/run.pb.h"
+
+namespace core::config {
+
+/// Reads a config file, or the preset of that name in one of the folders; merges its bases under it and the overrides
+/// (protobuf text, in order) over it; fills in defaults; checks everything. Throws InputError: syntax and unknown fields
+/// with file, line and column; violations all at once with their field paths.
+RunConfig load_valid(const std::filesystem::path& file_or_preset, const std::vector<std::string>& overrides,
+                     const std::vector<std::filesystem::path>& preset_folders);
+
+/// As load_valid, without defaults and checks.
+RunConfig load(const std::filesystem::path& file_or_preset, const std::vector<std::string>& overrides,
+               const std::vector<std::filesystem::path>& preset_folders);
+
+/// Sets what `over` sets: scalars and oneofs are replaced, repeated fields replaced as a whole, messages merged field by field.
+void merge(const google::protobuf::Message& over, google::protobuf::Message& under);
+
+/// Fills every unset field that has a default; what each default is stands in defaults.cpp.
+RunConfig with_defaults(const RunConfig& config);
+
+struct Violation {
+  std::string field, message;  // "optimizer.learning_rate", "is -1, must be positive"
+};
+/// Everything that is wrong with a config that has its defaults.
+std::vector<Violation> violations(const RunConfig& config);
+
+/// The config as protobuf text.
+std::string text(const RunConfig& config);
+/// Only what decides the weights of a run: what a resumed run must share. Two configs with the same text train alike.
+std::string fixed_text(const RunConfig& config);
+/// XXH3-64 of fixed_text, 16 hexadecimal digits.
+std::string fingerprint(const RunConfig& config);
+/// Writes text() to a file. Throws InputError where it cannot.
+void save(const RunConfig& config, const std::filesystem::path& file);
+
+/// Images of one step, over all ranks.
+std::int64_t global_batch(const RunConfig& config);
+
+}  // namespace core::config

@@ -1,0 +1,52 @@
+#include <google/protobuf/text_format.h>
+#include <xxhash.h>
+
+#include <fstream>
+
+#include "core/config/load.h"
+#include "kernels/check.h"
+
+namespace core::config {
+
+std::string text(const RunConfig& config) {
+  std::string text;
+  kernels::ensure(google::protobuf::TextFormat::PrintToString(config, &text), "a config can be printed");
+  return text;
+}
+
+std::string fixed_text(const RunConfig& config) {
+  RunConfig fixed = config;
+  fixed.clear_name();
+  fixed.clear_base();
+  fixed.clear_evaluation();
+  fixed.clear_sampling();
+  fixed.mutable_data()->clear_heldout();
+  Training& training = *fixed.mutable_training();
+  training.clear_directory();
+  training.clear_log_every();
+  training.clear_checkpoint_every();
+  training.clear_keep_checkpoints();
+  training.clear_evaluate_every();
+  training.clear_evaluate_images();
+  training.clear_sharding();   // who holds what: the sums are the same
+  training.clear_recompute();  // computes the same bits again
+  if (config.training().reduction() == DETERMINISTIC) training.clear_bucket_kib();
+  return text(fixed);
+}
+
+std::string fingerprint(const RunConfig& config) {
+  const std::string fixed = fixed_text(config);
+  return fmt::format("{:016x}", XXH3_64bits(fixed.data(), fixed.size()));
+}
+
+void save(const RunConfig& config, const std::filesystem::path& file) {
+  std::ofstream out(file);
+  out << text(config) << std::flush;
+  kernels::require(out.good(), "{}: cannot be written", file.string());
+}
+
+std::int64_t global_batch(const RunConfig& config) {
+  return std::int64_t{config.training().micro_batches()} * config.training().micro_batch_images();
+}
+
+}  // namespace core::config
