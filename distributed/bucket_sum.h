@@ -34,6 +34,8 @@ class BucketSum {
   /// Starts the buckets that were not announced and waits for all. The sum is then in the gradient buffer: everywhere,
   /// or with Sharding::optimizer in this rank's shard. Collective.
   void finish();
+  /// Memory taken, in bytes.
+  std::int64_t bytes() const { return sum_ ? sum_->bytes() : 0; }
 
  private:
   void start(int bucket);

@@ -66,6 +66,7 @@ class Floats {
  public:
   explicit Floats(std::int64_t count);
   std::span<float> span() const { return {data_.get(), static_cast<std::size_t>(count_)}; }
+  std::int64_t bytes() const { return count_ * static_cast<std::int64_t>(sizeof(float)); }
 
  private:
   struct Free {

@@ -67,6 +67,10 @@ std::vector<double> Reducer::finish() {
   return sums;
 }
 
+std::int64_t Reducer::bytes() const {
+  return std::visit([](const auto& sum) { return sum.bytes(); }, sum_);
+}
+
 std::vector<double> Reducer::sum_numbers() const {
   const std::size_t per_micro_batch = numbers_.size() / own_.count();
   kernels::ensure(per_micro_batch * own_.count() == numbers_.size(), "every micro-batch brings as many numbers");

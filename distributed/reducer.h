@@ -43,6 +43,8 @@ class Reducer {
   /// Leaves the sum over all micro-batches in parameters.range() of the gradient buffer (the rest is undefined) and
   /// returns the sums of the numbers, added in the fixed tree in either mode, on every rank. Collective.
   std::vector<double> finish();
+  /// Memory taken so far besides the gradient, in bytes.
+  std::int64_t bytes() const;
 
  private:
   std::vector<double> sum_numbers() const;

@@ -86,6 +86,12 @@ void TreeSum::finish() {
   complete_.clear();
 }
 
+std::int64_t TreeSum::bytes() const {
+  std::int64_t bytes = received_.bytes();
+  for (const Floats& partial : partial_) bytes += partial.bytes();
+  return bytes;
+}
+
 // One subtree of each rank per round, sent from where it lies.
 void TreeSum::exchange() {
   const int world = communicator_.size();

@@ -22,6 +22,8 @@ class TreeSum {
   void add(int micro_batch);
   /// Leaves the sum in this rank's shard of the gradient buffer; the rest of it is undefined. Collective.
   void finish();
+  /// Memory taken so far, in bytes.
+  std::int64_t bytes() const;
 
  private:
   int free_buffer();

@@ -15,6 +15,7 @@ TrainingProgram record_training(const config::RunConfig& config, kernels::Mode p
   const model::UNetSpec spec = model::unet_spec(config);
   const std::int64_t b = config.training().micro_batch_images(), size = spec.image_size, c = spec.image_channels;
   const auto seed = static_cast<std::uint64_t>(config.seed());
+  const kernels::TimeLaw law = sde::time_law(config);
 
   TrainingProgram t;
   program::Program& p = t.program;
@@ -34,7 +35,7 @@ TrainingProgram record_training(const config::RunConfig& config, kernels::Mode p
   p.record(kernels::DrawTime{.positions = t.positions,
                              .seed = seed,
                              .global_batch = b * config.training().micro_batches(),
-                             .law = sde::time_law(config),
+                             .law = law,
                              .time = t.time,
                              .mean = mean,
                              .deviation = deviation,
@@ -45,10 +46,10 @@ TrainingProgram record_training(const config::RunConfig& config, kernels::Mode p
       .x = x, .mean = mean, .deviation = deviation, .positions = t.positions, .seed = seed, .xt = xt, .noise = noise});
 
   const model::DropoutKeys keys{.seed = seed, .positions = t.positions};
-  const Tensor output = model::record_unet(p, spec, xt, label, &keys);
+  const Tensor output = model::record_unet(p, spec, xt, label, &keys).output;
   t.loss = p.tensor("loss", {b}, Role::output);
   p.record(kernels::NoiseLoss{
-      .output = output, .noise = noise, .weight = weight, .sign = sde::output_sign(config), .loss = t.loss});
+      .output = output, .noise = noise, .weight = weight, .sign = kernels::output_sign(law.sde), .loss = t.loss});
 
   std::vector<Tensor> parameters;
   for (const program::Parameter& parameter : p.parameters()) parameters.push_back(parameter.tensor);

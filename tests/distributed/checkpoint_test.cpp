@@ -163,7 +163,10 @@ TEST(Checkpoint, SwappedShardsAreNoticed) {
   std::filesystem::rename(first, directory.path() / "x");
   std::filesystem::rename(second, first);
   std::filesystem::rename(directory.path() / "x", second);
-  EXPECT_EQ(load_newest(directory, layout, 2), 1);
+  std::vector<std::string> notes;
+  EXPECT_EQ(load_newest(directory, layout, 2, &notes), 1);
+  EXPECT_NE(notes.at(0).find("shard_00000_of_00002.bin: is rank 1 of 2 of step 2, generation 1: the file of another"), std::string::npos)
+      << notes.at(0);
 }
 
 // The same step, generation and rank: only the manifest tells them apart.

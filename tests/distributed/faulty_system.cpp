@@ -86,6 +86,11 @@ int mkdir(const char* path, mode_t mode) noexcept {
   return static_cast<int>(syscall(SYS_mkdirat, AT_FDCWD, path, mode));
 }
 
+int unlinkat(int directory, const char* name, int flags) noexcept {
+  if (fate("unlinkat", path_of(directory) + "/" + name) == Deed::fail) return -1;
+  return static_cast<int>(syscall(SYS_unlinkat, directory, name, flags));
+}
+
 int renameat2(int from_directory, const char* from, int to_directory, const char* to, unsigned flags) noexcept {
   if (fate("renameat2", to) == Deed::fail) return -1;
   return static_cast<int>(syscall(SYS_renameat2, from_directory, from, to_directory, to, flags));

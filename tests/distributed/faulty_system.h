@@ -12,7 +12,7 @@ enum class Deed {
   kill,   ///< SIGKILL to the own process before the call
 };
 
-/// Befalls the calls of `call` ("write", "pread", "fsync", "mkdir", "renameat2", or "" for all that change something)
+/// Befalls the calls of `call` ("write", "pread", "fsync", "mkdir", "renameat2", "unlinkat", or "" for all that change something)
 /// whose path contains `path`: after `skip` of them, `times` of them.
 struct Fault {
   Deed deed;

@@ -40,6 +40,19 @@ TEST(Reducer, PseudoGradientsTellOrdersApart) {
   EXPECT_GT(different, layout.total / 4);
 }
 
+TEST(Reducer, MemoryGrowsWithTheLogarithmOfTheMicroBatches) {
+  const Layout layout = awkward_layout(500);
+  on_ranks(1, [&](Communicator& c) {
+    Parameters parameters(layout, Sharding::none, 0, 1);
+    Reducer reducer(c, parameters, Reduction::deterministic, 64, 64);
+    for (int step = 0; step < 3; ++step) {
+      for (int m = 0; m < 64; ++m) reducer.add(m);
+      reducer.finish();
+    }
+    EXPECT_EQ(reducer.bytes(), 6 * layout.total * 4);
+  });
+}
+
 TEST(Reducer, FastSumIsRightToRounding) {
   for (const int ranks : {1, 2, 3, 5}) {
     for (const int micro_batches : {5, 12}) {

@@ -1,0 +1,70 @@
+// A set of images that are read by index: from files, or from built-in sources whose entropy is known.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+
+#include "core/config/run.pb.h"
+#include "core/data/decode.h"
+#include "core/data/gaussian_field.h"
+#include "core/data/stored_images.h"
+
+namespace core::data {
+
+/// Independent uniform pixels: 8 bits/dim exactly.
+struct UniformPixels {
+  std::uint64_t seed;
+  std::int64_t images, first;
+  ImageShape shape;
+  void read(std::int64_t index, std::span<std::uint8_t> pixels) const;
+};
+
+/// `distinct` fixed images (Gaussian fields), repeated in turn: log2(distinct)/D bits/dim.
+struct FiniteSet {
+  GaussianField field;
+  std::int64_t images;
+  void read(std::int64_t index, std::span<std::uint8_t> pixels) const { field.read(index % field.images, pixels); }
+};
+
+/// What a perfect model of the source would reach, bits/dim of the integer pixels.
+struct Entropy {
+  double bits_per_dim;
+  std::string meaning;  // exact, or how close
+};
+
+class Dataset {
+ public:
+  using Source = std::variant<StoredImages, GaussianField, UniformPixels, FiniteSet>;
+  Dataset(Source source, ImageShape shape);
+
+  std::int64_t size() const;
+  const ImageShape& shape() const { return shape_; }
+  /// Image `index` into pixels[h,w,c]. Safe from several threads.
+  void read(std::int64_t index, std::span<std::uint8_t> pixels) const;
+  /// Class of the image: the place of its folder's name among all; 0 for built-in sources.
+  std::int32_t label(std::int64_t index) const;
+  std::int32_t classes() const;
+  /// Files that were left out because they could not be read (data.unreadable: SKIP).
+  std::int64_t skipped() const;
+  /// XXH3-128, 32 hexadecimal digits, of the number of images, their shape, and the pixels of all of them (of the
+  /// first 4096 for built-in sources, which their parameters determine).
+  const std::string& fingerprint() const { return fingerprint_; }
+  std::optional<Entropy> entropy() const;
+  /// One line for people.
+  std::string describe() const;
+
+ private:
+  Source source_;
+  ImageShape shape_;
+  std::string fingerprint_;
+};
+
+/// Opens a source of the (valid) config. Files are decoded once, in parallel, and kept in memory at the wanted size. Throws
+/// InputError naming the file, and for a tar's member its offset.
+Dataset open(const config::RunConfig& config, const config::Source& source);
+
+}  // namespace core::data

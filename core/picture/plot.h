@@ -1,0 +1,28 @@
+// Curves as PNG files.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace core::picture {
+
+struct Series {
+  std::string name;
+  std::vector<double> x, y;
+};
+/// A horizontal line to compare with, such as a known entropy.
+struct Reference {
+  std::string name;
+  double y;
+};
+struct Plot {
+  std::string title, x_label, y_label;
+  std::vector<Series> series;
+  std::vector<Reference> references;
+};
+
+/// Draws 960 x 600 pixels. Points that are not finite are left out. Throws InputError where the file cannot be written.
+void write_plot(const std::filesystem::path& file, const Plot& plot);
+
+}  // namespace core::picture
