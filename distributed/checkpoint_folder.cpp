@@ -29,7 +29,9 @@ std::optional<CheckpointName> parse(std::string_view name) {
 
 }  // namespace
 
-std::string CheckpointName::text() const { return fmt::format("step_{:010}-g{:05}", step, generation); }
+std::string CheckpointName::text() const {
+  return fmt::format("step_{:010}-g{:05}", step, generation);
+}
 
 std::vector<std::string> names_with_prefix(const std::filesystem::path& folder, const std::string& prefix) {
   std::vector<std::string> names;

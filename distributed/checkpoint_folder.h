@@ -23,7 +23,9 @@ struct CheckpointName {
 };
 
 /// Where the checkpoints of a run in `directory` are.
-inline std::filesystem::path checkpoint_folder(const std::filesystem::path& directory) { return directory / "ckpt"; }
+inline std::filesystem::path checkpoint_folder(const std::filesystem::path& directory) {
+  return directory / "ckpt";
+}
 
 /// Complete checkpoints, newest first. Throws FileError; a folder that does not exist holds none.
 std::vector<CheckpointName> complete_checkpoints(const std::filesystem::path& folder);

@@ -31,8 +31,9 @@ std::variant<Loaded, Failure> read_checkpoint(Communicator& communicator, const 
                 .notes = {}};
 }
 
-Loaded load_section(Communicator& communicator, const std::filesystem::path& directory, std::optional<std::int64_t> step,
-                    const Layout& layout, const std::string& section, std::span<float> flat) {
+Loaded load_section(Communicator& communicator, const std::filesystem::path& directory,
+                    std::optional<std::int64_t> step, const Layout& layout, const std::string& section,
+                    std::span<float> flat) {
   const std::filesystem::path folder = checkpoint_folder(directory);
   std::string chosen, fixed_config;
   const auto failure = attempt_on_first(communicator, [&] {
@@ -50,9 +51,9 @@ Loaded load_section(Communicator& communicator, const std::filesystem::path& dir
   const std::vector<Target> targets{{section, own.begin, own.of(flat)}};
   auto read = read_checkpoint(communicator, folder / chosen, layout, fixed_config, targets);
   if (const auto* const failed = std::get_if<Failure>(&read)) {
-    throw kernels::RunError(fmt::format("Checkpoint {} cannot be used: {}; choose an older one by its step", chosen,
-                                        failed->text),
-                            no_checkpoint_status);
+    throw kernels::RunError(
+        fmt::format("Checkpoint {} cannot be used: {}; choose an older one by its step", chosen, failed->text),
+        no_checkpoint_status);
   }
   gather_shards(communicator, flat);
   return std::get<Loaded>(std::move(read));

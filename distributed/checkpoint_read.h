@@ -22,7 +22,8 @@ std::variant<Loaded, Failure> read_checkpoint(Communicator& communicator, const 
 /// checkpoint of the run in `directory`, or of that of step `step`. Changes nothing in the folder, so it may be used
 /// beside a running job. Throws InputError where there is none or it is of another model, RunError with
 /// no_checkpoint_status where it is damaged. Collective.
-Loaded load_section(Communicator& communicator, const std::filesystem::path& directory, std::optional<std::int64_t> step,
-                    const Layout& layout, const std::string& section, std::span<float> flat);
+Loaded load_section(Communicator& communicator, const std::filesystem::path& directory,
+                    std::optional<std::int64_t> step, const Layout& layout, const std::string& section,
+                    std::span<float> flat);
 
 }  // namespace distributed

@@ -48,7 +48,8 @@ std::vector<CheckpointSummary> list_checkpoints(const std::filesystem::path& dir
     checkpoints.push_back({.name = name, .condition = CheckpointCondition::set_aside, .written_at = {}, .problem = {}});
   }
   for (const std::string& name : names_with_prefix(folder, ".tmp.")) {
-    checkpoints.push_back({.name = name, .condition = CheckpointCondition::unfinished, .written_at = {}, .problem = {}});
+    checkpoints.push_back(
+        {.name = name, .condition = CheckpointCondition::unfinished, .written_at = {}, .problem = {}});
   }
   return checkpoints;
 }
@@ -63,13 +64,15 @@ std::string describe(const std::vector<CheckpointSummary>& checkpoints) {
                 ? fmt::format("{:<32} {:>10} {:>5} {:>10.1f}  {:<19}  {}\n", checkpoint.name, checkpoint.step,
                               checkpoint.ranks, static_cast<double>(checkpoint.bytes) / 1e6, checkpoint.written_at,
                               condition)
-                : fmt::format("{:<32} {:>10} {:>5} {:>10}  {:<19}  {}{}{}\n", checkpoint.name, "-", "-", "-", "-", condition,
-                              checkpoint.problem.empty() ? "" : ": ", checkpoint.problem);
+                : fmt::format("{:<32} {:>10} {:>5} {:>10}  {:<19}  {}{}{}\n", checkpoint.name, "-", "-", "-", "-",
+                              condition, checkpoint.problem.empty() ? "" : ": ", checkpoint.problem);
   }
   return text;
 }
 
-std::string checkpoint_config(const std::filesystem::path& checkpoint) { return read_manifest(checkpoint).config(); }
+std::string checkpoint_config(const std::filesystem::path& checkpoint) {
+  return read_manifest(checkpoint).config();
+}
 
 std::string show_checkpoint(const std::filesystem::path& checkpoint) {
   const Manifest manifest = read_manifest(checkpoint);
@@ -82,7 +85,8 @@ std::string show_checkpoint(const std::filesystem::path& checkpoint) {
                                  static_cast<double>(bytes_of(manifest)) / 1e6, manifest.format_version());
   text += "\nsections\n";
   for (const auto& [name, count] : sections) text += fmt::format("  {}: {} elements\n", name, count);
-  text += fmt::format("\nparameters ({} tensors, {} elements with padding)\n", manifest.tensors_size(), manifest.total());
+  text +=
+      fmt::format("\nparameters ({} tensors, {} elements with padding)\n", manifest.tensors_size(), manifest.total());
   for (const ManifestTensor& tensor : manifest.tensors()) {
     text += fmt::format("  {:>10}  {}[{}]\n", tensor.offset(), tensor.name(), fmt::join(tensor.shape(), ","));
   }

@@ -37,10 +37,7 @@ std::vector<std::string> split_lines(const std::string& text) {
 
 CheckpointStore::CheckpointStore(Communicator& communicator, std::filesystem::path directory, RunIdentity identity,
                                  int keep)
-    : communicator_(communicator),
-      folder_(checkpoint_folder(directory)),
-      identity_(std::move(identity)),
-      keep_(keep) {
+    : communicator_(communicator), folder_(checkpoint_folder(directory)), identity_(std::move(identity)), keep_(keep) {
   kernels::ensure(keep_ >= 1, "at least one checkpoint is kept");
   const auto failure = attempt_on_first(communicator_, [&] {
     generation_ = claim_generation(folder_);
@@ -130,9 +127,10 @@ void CheckpointStore::require_newest_generation() {
   attempt_on_first(communicator_, [&] { newest = newest_generation(folder_); });
   communicator_.broadcast(std::span(&newest, 1), 0);
   if (newest == generation_) return;
-  throw kernels::RunError(fmt::format("This job (generation {}) is superseded: a newer one (generation {}) has claimed {}",
-                                      generation_, newest, folder_.string()),
-                          superseded_status);
+  throw kernels::RunError(
+      fmt::format("This job (generation {}) is superseded: a newer one (generation {}) has claimed {}", generation_,
+                  newest, folder_.string()),
+      superseded_status);
 }
 
 std::optional<Loaded> CheckpointStore::load(std::span<const Target> targets) {
@@ -164,11 +162,11 @@ std::optional<Loaded> CheckpointStore::load(std::span<const Target> targets) {
   }
   // Never from scratch where there was progress: that is for people to decide.
   if (!set_aside.empty()) {
-    throw kernels::RunError(fmt::format("No usable checkpoint in {}: all are damaged ({}){}; repair one, or remove them to "
-                                        "begin anew",
-                                        folder_.string(), set_aside.substr(1),
-                                        notes.empty() ? "" : "; the newest: " + notes.front()),
-                            no_checkpoint_status);
+    throw kernels::RunError(
+        fmt::format("No usable checkpoint in {}: all are damaged ({}){}; repair one, or remove them to "
+                    "begin anew",
+                    folder_.string(), set_aside.substr(1), notes.empty() ? "" : "; the newest: " + notes.front()),
+        no_checkpoint_status);
   }
   return {};
 }

@@ -26,7 +26,9 @@ bool launched() {
 
 }  // namespace
 
-std::string Communicator::name() const { return fmt::format("rank {} of {} on {}", rank(), size(), node()); }
+std::string Communicator::name() const {
+  return fmt::format("rank {} of {} on {}", rank(), size(), node());
+}
 
 void Communicator::broadcast(std::string& text, int root, Place place) {
   std::int64_t length = std::ssize(text);

@@ -121,8 +121,8 @@ class MpiCommunicator final : public Communicator {
     std::array<char, MPI_MAX_ERROR_STRING> text{};
     int length = 0;
     MPI_Error_string(result, text.data(), &length);
-    throw kernels::RunError(fmt::format("{}: {} failed: {} ({}:{})", name(), what, std::string_view(text.data(), length),
-                                        place.file_name(), place.line()),
+    throw kernels::RunError(fmt::format("{}: {} failed: {} ({}:{})", name(), what,
+                                        std::string_view(text.data(), length), place.file_name(), place.line()),
                             1);
   }
 

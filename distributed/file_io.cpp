@@ -24,9 +24,13 @@ File::File(std::filesystem::path path, int flags)
   if (descriptor_ < 0) fail((flags & O_CREAT) != 0 ? "create" : "open", path_);
 }
 
-File File::create(const std::filesystem::path& path) { return {path, O_WRONLY | O_CREAT | O_EXCL}; }
+File File::create(const std::filesystem::path& path) {
+  return {path, O_WRONLY | O_CREAT | O_EXCL};
+}
 
-File File::open(const std::filesystem::path& path) { return {path, O_RDONLY}; }
+File File::open(const std::filesystem::path& path) {
+  return {path, O_RDONLY};
+}
 
 File::~File() {
   if (descriptor_ >= 0) ::close(descriptor_);
@@ -63,7 +67,9 @@ void File::sync_and_close() {
   if (::close(std::exchange(descriptor_, -1)) != 0) fail("close", path_);
 }
 
-void sync_directory(const std::filesystem::path& directory) { File::open(directory).sync_and_close(); }
+void sync_directory(const std::filesystem::path& directory) {
+  File::open(directory).sync_and_close();
+}
 
 void make_directory(const std::filesystem::path& path) {
   if (::mkdir(path.c_str(), 0755) != 0) fail("make the directory", path);
@@ -77,6 +83,8 @@ void rename_directory(const std::filesystem::path& from, const std::filesystem::
   }
 }
 
-std::uint64_t checksum(std::span<const std::byte> data) { return XXH3_64bits(data.data(), data.size()); }
+std::uint64_t checksum(std::span<const std::byte> data) {
+  return XXH3_64bits(data.data(), data.size());
+}
 
 }  // namespace distributed

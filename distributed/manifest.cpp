@@ -25,7 +25,9 @@ struct Trailer {
   std::array<char, 8> magic = magic_number;
 };
 
-std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+std::span<const std::byte> bytes_of(const std::string& text) {
+  return std::as_bytes(std::span(text));
+}
 
 void write_file(const std::filesystem::path& path, std::initializer_list<std::span<const std::byte>> parts) {
   File file = File::create(path);
@@ -137,7 +139,8 @@ void check_coverage(const Manifest& manifest) {
     std::int64_t end = 0;
     for (const Range& range : ranges) {
       if (range.begin != end || range.end < range.begin) {
-        throw FileError(damaged, fmt::format("section {} is covered up to element {}, then from {}", name, end, range.begin));
+        throw FileError(damaged,
+                        fmt::format("section {} is covered up to element {}, then from {}", name, end, range.begin));
       }
       end = range.end;
     }
@@ -171,7 +174,8 @@ void read_sections(const std::filesystem::path& directory, const Manifest& manif
         const std::int64_t end = std::min(part.end(), target.begin + std::ssize(target.values));
         if (begin >= end) continue;
         if (!reader) reader.emplace(directory, identity_of(manifest, shard), shard);
-        reader->read(target.values.subspan(begin - target.begin, end - begin), part.offset() + 4 * (begin - part.begin()));
+        reader->read(target.values.subspan(begin - target.begin, end - begin),
+                     part.offset() + 4 * (begin - part.begin()));
         found += end - begin;
       }
     }

@@ -28,8 +28,8 @@ Layout layout_of(const Manifest& manifest);
 /// Throws FileError (damaged) unless the shards' parts of every section tile the flat space exactly once.
 void check_coverage(const Manifest& manifest);
 
-/// Throws FileError (damaged) unless the manifest is that of the checkpoint whose name `directory` ends with: checkpoints
-/// are chosen by their names.
+/// Throws FileError (damaged) unless the manifest is that of the checkpoint whose name `directory` ends with:
+/// checkpoints are chosen by their names.
 void check_name(const std::filesystem::path& directory, const Manifest& manifest);
 
 ShardIdentity identity_of(const Manifest& manifest, const ManifestShard& shard);

@@ -9,7 +9,9 @@
 namespace distributed {
 namespace {
 
-std::int64_t round_up(std::int64_t count) { return (count + alignment - 1) / alignment * alignment; }
+std::int64_t round_up(std::int64_t count) {
+  return (count + alignment - 1) / alignment * alignment;
+}
 
 }  // namespace
 
@@ -47,7 +49,8 @@ void gather_shards(Communicator& communicator, std::span<float> flat) {
 
 Floats::Floats(std::int64_t count) : count_(count) {
   constexpr std::size_t bytes = alignment * sizeof(float);
-  data_.reset(static_cast<float*>(std::aligned_alloc(bytes, std::max<std::size_t>(round_up(count) * sizeof(float), bytes))));
+  data_.reset(
+      static_cast<float*>(std::aligned_alloc(bytes, std::max<std::size_t>(round_up(count) * sizeof(float), bytes))));
   if (!data_) throw std::bad_alloc();
   float* const data = data_.get();
   // By the threads that will use it: memory belongs to the processor that first touches it.

@@ -38,8 +38,8 @@ struct TensorPlace {
   Range range() const { return {offset, offset + count}; }
 };
 
-/// Where each tensor lies in the flat space: in the order given, each padded to alignment. Depends on neither the number
-/// of ranks nor the buckets. The padding is zero in every flat vector and stays so.
+/// Where each tensor lies in the flat space: in the order given, each padded to alignment. Depends on neither the
+/// number of ranks nor the buckets. The padding is zero in every flat vector and stays so.
 struct Layout {
   std::vector<TensorPlace> tensors;
   std::int64_t total = 0;
@@ -47,7 +47,8 @@ struct Layout {
 Layout make_layout(std::span<const NamedShape> tensors);
 
 /// What rank `rank` of `world` owns of `total` elements: [total r / world, total (r + 1) / world), rounded down to
-/// alignment. The ranges of all ranks tile the space; they differ in size, and are empty where there is little to share.
+/// alignment. The ranges of all ranks tile the space; they differ in size, and are empty where there is little to
+/// share.
 Range shard_range(std::int64_t total, int rank, int world);
 
 /// Elements owned by each rank.

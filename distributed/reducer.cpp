@@ -6,10 +6,11 @@ namespace distributed {
 namespace {
 
 MicroBatches share(int micro_batches, const Communicator& communicator) {
-  kernels::require(micro_batches >= communicator.size(),
-                   "training.micro_batches is {} but there are {} ranks: every rank needs one; use at most {} ranks, or "
-                   "more and smaller micro-batches",
-                   micro_batches, communicator.size(), micro_batches);
+  kernels::require(
+      micro_batches >= communicator.size(),
+      "training.micro_batches is {} but there are {} ranks: every rank needs one; use at most {} ranks, or "
+      "more and smaller micro-batches",
+      micro_batches, communicator.size(), micro_batches);
   return micro_batches_of(micro_batches, communicator.rank(), communicator.size());
 }
 
@@ -40,7 +41,9 @@ void Reducer::bucket_ready(int bucket) {
   if (auto* const buckets = std::get_if<BucketSum>(&sum_)) buckets->bucket_ready(bucket);
 }
 
-void Reducer::progress() { communicator_.progress(); }
+void Reducer::progress() {
+  communicator_.progress();
+}
 
 void Reducer::add(int micro_batch, std::span<const double> numbers) {
   kernels::ensure(micro_batch == next_ && micro_batch < own_.end, "a rank adds its own micro-batches in order");
@@ -84,7 +87,8 @@ std::vector<double> Reducer::sum_numbers() const {
   std::vector<Subtree> complete;
   for (int leaf = 0; leaf < micro_batches_; ++leaf) {
     push(complete, {0, leaf, leaf}, micro_batches_, [&](int left, int right) {
-      for (std::size_t i = 0; i < per_micro_batch; ++i) all[left * per_micro_batch + i] += all[right * per_micro_batch + i];
+      for (std::size_t i = 0; i < per_micro_batch; ++i)
+        all[left * per_micro_batch + i] += all[right * per_micro_batch + i];
       return left;
     });
   }

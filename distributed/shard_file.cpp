@@ -30,8 +30,12 @@ struct Trailer {
   std::array<char, 8> magic = magic_number;
 };
 
-std::int64_t round_up(std::int64_t bytes) { return (bytes + page_bytes - 1) / page_bytes * page_bytes; }
-std::int64_t blocks_of(std::int64_t payload_bytes) { return (payload_bytes + block_bytes - 1) / block_bytes; }
+std::int64_t round_up(std::int64_t bytes) {
+  return (bytes + page_bytes - 1) / page_bytes * page_bytes;
+}
+std::int64_t blocks_of(std::int64_t payload_bytes) {
+  return (payload_bytes + block_bytes - 1) / block_bytes;
+}
 
 using Page = std::array<std::byte, page_bytes>;
 constexpr std::int64_t hashed_bytes = page_bytes - static_cast<std::int64_t>(sizeof(std::uint64_t));
@@ -77,7 +81,9 @@ class BlockWriter {
 
 }  // namespace
 
-std::string shard_name(int rank, int world) { return fmt::format("shard_{:05}_of_{:05}.bin", rank, world); }
+std::string shard_name(int rank, int world) {
+  return fmt::format("shard_{:05}_of_{:05}.bin", rank, world);
+}
 
 ManifestShard write_shard(const std::filesystem::path& directory, const ShardIdentity& identity,
                           std::span<const Section> sections) {
@@ -104,9 +110,8 @@ ManifestShard write_shard(const std::filesystem::path& directory, const ShardIde
   }
   writer.flush();
   const auto table = std::as_bytes(writer.table());
-  const Trailer trailer{.payload_bytes = payload_bytes,
-                        .blocks = std::ssize(writer.table()),
-                        .table_checksum = checksum(table)};
+  const Trailer trailer{
+      .payload_bytes = payload_bytes, .blocks = std::ssize(writer.table()), .table_checksum = checksum(table)};
   file.write(table);
   file.write(std::as_bytes(std::span(&trailer, 1)));
   file.sync_and_close();
@@ -141,8 +146,9 @@ ShardReader::ShardReader(const std::filesystem::path& directory, const ShardIden
          "the header and the size disagree");
   file_.read(table, page_bytes + payload_bytes_);
   file_.read(std::as_writable_bytes(std::span(&trailer, 1)), bytes - static_cast<std::int64_t>(sizeof trailer));
-  demand(trailer.magic == magic_number && trailer.payload_bytes == payload_bytes_ && trailer.blocks == std::ssize(table_) &&
-             trailer.table_checksum == checksum(table) && trailer.table_checksum == entry.table_checksum(),
+  demand(trailer.magic == magic_number && trailer.payload_bytes == payload_bytes_ &&
+             trailer.blocks == std::ssize(table_) && trailer.table_checksum == checksum(table) &&
+             trailer.table_checksum == entry.table_checksum(),
          "the table of checksums is damaged or of another checkpoint");
 }
 

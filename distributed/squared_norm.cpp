@@ -21,7 +21,8 @@ struct Part {
 std::vector<Part> parts_of(Range shard, std::int64_t total) {
   std::vector<Part> parts;
   for (std::int64_t begin = shard.begin; begin < shard.end;) {
-    const std::int64_t chunk_begin = begin / chunk_elements * chunk_elements, chunk_end = std::min(chunk_begin + chunk_elements, total);
+    const std::int64_t chunk_begin = begin / chunk_elements * chunk_elements,
+                       chunk_end = std::min(chunk_begin + chunk_elements, total);
     const Range range{begin, std::min(chunk_end, shard.end)};
     const bool ends_chunk = range.end == chunk_end;
     parts.push_back({range, ends_chunk && begin == chunk_begin, ends_chunk});

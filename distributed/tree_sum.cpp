@@ -16,7 +16,8 @@ constexpr std::int64_t chunk_elements = 4096;
 template <typename Work>
 void for_chunks(std::int64_t count, Work work) {
 #pragma omp parallel for
-  for (std::int64_t begin = 0; begin < count; begin += chunk_elements) work(begin, std::min(chunk_elements, count - begin));
+  for (std::int64_t begin = 0; begin < count; begin += chunk_elements)
+    work(begin, std::min(chunk_elements, count - begin));
 }
 
 void add_to(std::span<float> sum, std::span<const float> values) {

@@ -14,7 +14,7 @@ constexpr std::uint64_t subset_epoch = ~std::uint64_t{0};  // an epoch that trai
 }  // namespace
 
 Permutation::Permutation(std::uint64_t seed, std::uint64_t epoch, std::int64_t size) : seed_(seed), epoch_(epoch), size_(size) {
-  half_bits_ = std::max(1, (std::bit_width(static_cast<std::uint64_t>(size - 1)) + 1) / 2);
+  half_bits_ = std::max(1, (static_cast<int>(std::bit_width(static_cast<std::uint64_t>(size - 1))) + 1) / 2);
 }
 
 std::int64_t Permutation::operator()(std::int64_t i) const {

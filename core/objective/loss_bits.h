@@ -4,6 +4,7 @@
 #include <array>
 #include <span>
 
+#include "kernels/check.h"
 #include "kernels/sde.h"
 
 namespace core::objective {

@@ -56,19 +56,23 @@ TEST(CheckpointFault, AFailedSaveNamesRankFileAndErrorAndLeavesTheOlderOnes) {
     std::vector<std::string> said;
   };
   const std::vector<Case> cases{
-      {{Deed::fail, "write", "shard_00001", 0, 9, EIO}, {"rank 1 of 3 on here: cannot write ", "shard_00001_of_00003.bin: Input/output error"}},
+      {{Deed::fail, "write", "shard_00001", 0, 9, EIO},
+       {"rank 1 of 3 on here: cannot write ", "shard_00001_of_00003.bin: Input/output error"}},
       {{Deed::fail, "write", "shard_00002", 1, 9, EDQUOT}, {"rank 2 of 3", "Disk quota exceeded"}},
-      {{Deed::fail, "fsync", "shard_00000", 0, 9, ENOSPC}, {"rank 0 of 3 on here: cannot sync ", "No space left on device"}},
+      {{Deed::fail, "fsync", "shard_00000", 0, 9, ENOSPC},
+       {"rank 0 of 3 on here: cannot sync ", "No space left on device"}},
       {{Deed::fail, "write", "MANIFEST.pb", 0, 9, EIO}, {"rank 0", "MANIFEST.pb: Input/output error"}},
       {{Deed::fail, "fsync", ".tmp.step_0000000003", 5, 9, EIO}, {"rank 0", "-g00001.2: Input/output error"}},
-      {{Deed::fail, "mkdir", ".tmp.step_0000000003", 0, 9, EROFS}, {"cannot make the directory", "Read-only file system"}},
+      {{Deed::fail, "mkdir", ".tmp.step_0000000003", 0, 9, EROFS},
+       {"cannot make the directory", "Read-only file system"}},
       {{Deed::fail, "renameat2", "/step_0000000003", 0, 9, EACCES}, {"cannot rename ", "Permission denied"}}};
   for (const Case& one : cases) {
     const TestDirectory directory("failed_save");
     const SaveResult result = save_under(directory, one.fault);
     EXPECT_EQ(result.outcome, SaveOutcome::failed);
     EXPECT_NE(result.text.find("checkpoint of step 3 was not saved: "), std::string::npos) << result.text;
-    for (const std::string& part : one.said) EXPECT_NE(result.text.find(part), std::string::npos) << part << "\n" << result.text;
+    for (const std::string& part : one.said)
+      EXPECT_NE(result.text.find(part), std::string::npos) << part << "\n" << result.text;
     EXPECT_EQ(directory.names(".tmp."), std::vector<std::string>{});
     EXPECT_EQ(newest(directory), 4);
   }
@@ -150,7 +154,8 @@ TEST(CheckpointFault, EverythingIsSyncedBeforeItsNameIsAndTheNameBeforeAnyoneHea
   EXPECT_LT(commit, place("fsync " + folder));
 }
 
-// The child dies before its n-th call that changes the disk, for every n; whoever comes next finds one of the two steps.
+// The child dies before its n-th call that changes the disk, for every n; whoever comes next finds one of the two
+// steps.
 TEST(CheckpointFault, DeathAtAnyMomentLosesNothingCommitted) {
   std::vector<std::vector<float>> values;
   for (int section = 0; section < 4; ++section) {

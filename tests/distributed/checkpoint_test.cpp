@@ -125,7 +125,8 @@ TEST(Checkpoint, DamageIsNamedSetAsideAndTheOlderCheckpointLoaded) {
       {"deleted", [](const auto& file) { std::filesystem::remove(file); }},
       {"emptied", [](const auto& file) { std::filesystem::resize_file(file, 0); }},
       {"cut", [](const auto& file) { std::filesystem::resize_file(file, std::filesystem::file_size(file) - 1); }},
-      {"cut in half", [](const auto& file) { std::filesystem::resize_file(file, std::filesystem::file_size(file) / 2); }},
+      {"cut in half",
+       [](const auto& file) { std::filesystem::resize_file(file, std::filesystem::file_size(file) / 2); }},
       {"extended", [](const auto& file) { std::ofstream(file, std::ios::app) << "x"; }},
       {"of an older step", [](const auto& file) {
          const auto older = file.parent_path().parent_path() / "step_0000000001-g00001" / file.filename();
@@ -134,7 +135,8 @@ TEST(Checkpoint, DamageIsNamedSetAsideAndTheOlderCheckpointLoaded) {
   for (const double share : {0.0, 0.001, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.98, 0.999, 1.0}) {
     damages.emplace_back("bit flipped at " + std::to_string(share), at(share));
   }
-  for (const std::string file : {"shard_00000_of_00003.bin", "shard_00001_of_00003.bin", "shard_00002_of_00003.bin", "MANIFEST.pb"}) {
+  for (const std::string file :
+       {"shard_00000_of_00003.bin", "shard_00001_of_00003.bin", "shard_00002_of_00003.bin", "MANIFEST.pb"}) {
     for (const auto& [what, damage] : damages) {
       for (const int readers : {1, 2, 4}) {
         const TestDirectory directory("damage");
@@ -158,14 +160,16 @@ TEST(Checkpoint, SwappedShardsAreNoticed) {
   const Layout layout = make_layout(std::vector<NamedShape>{{"even", {640}}});
   const TestDirectory directory("swap");
   save_steps(directory, layout, 2, {1, 2});
-  const auto first = directory.checkpoint(2) / "shard_00000_of_00002.bin", second = directory.checkpoint(2) / "shard_00001_of_00002.bin";
+  const auto first = directory.checkpoint(2) / "shard_00000_of_00002.bin",
+             second = directory.checkpoint(2) / "shard_00001_of_00002.bin";
   ASSERT_EQ(std::filesystem::file_size(first), std::filesystem::file_size(second));
   std::filesystem::rename(first, directory.path() / "x");
   std::filesystem::rename(second, first);
   std::filesystem::rename(directory.path() / "x", second);
   std::vector<std::string> notes;
   EXPECT_EQ(load_newest(directory, layout, 2, &notes), 1);
-  EXPECT_NE(notes.at(0).find("shard_00000_of_00002.bin: is rank 1 of 2 of step 2, generation 1: the file of another"), std::string::npos)
+  EXPECT_NE(notes.at(0).find("shard_00000_of_00002.bin: is rank 1 of 2 of step 2, generation 1: the file of another"),
+            std::string::npos)
       << notes.at(0);
 }
 
@@ -179,7 +183,8 @@ TEST(Checkpoint, AShardOfAnotherRunIsNoticed) {
     const Parameters parameters(layout, Sharding::optimizer, c.rank(), 2);
     store.save(2, shard_sections(parameters), {});
   });
-  std::filesystem::copy_file(other.checkpoint(2) / "shard_00001_of_00002.bin", directory.checkpoint(2) / "shard_00001_of_00002.bin",
+  std::filesystem::copy_file(other.checkpoint(2) / "shard_00001_of_00002.bin",
+                             directory.checkpoint(2) / "shard_00001_of_00002.bin",
                              std::filesystem::copy_options::overwrite_existing);
   EXPECT_EQ(load_newest(directory, layout, 1), 1);
 }
@@ -225,8 +230,9 @@ TEST(Checkpoint, AnotherConfigIsRefusedByTheFieldThatDiffers) {
 TEST(Checkpoint, AnotherModelIsRefusedByTheParameterThatDiffers) {
   const TestDirectory directory("model");
   save_steps(directory, make_layout(std::vector<NamedShape>{{"a", {3}}, {"b", {4, 2}}}), 1, {1});
-  const std::string text = error_of<kernels::InputError>(
-      [&] { load_newest(directory, make_layout(std::vector<NamedShape>{{"a", {3}}, {"b", {4, 3}}}), 1); });
+  const std::string text = error_of<kernels::InputError>([&] {
+    load_newest(directory, make_layout(std::vector<NamedShape>{{"a", {3}}, {"b", {4, 3}}}), 1);
+  });
   EXPECT_NE(text.find("b[4,2] at 64, this run's b[4,3] at 64"), std::string::npos) << text;
 }
 
@@ -234,7 +240,8 @@ TEST(Checkpoint, AFolderThatCannotBeWrittenIsRefusedAtOnce) {
   const TestDirectory directory("unwritable");
   std::ofstream(directory.path() / "ckpt") << "a file in the way";
   const std::string text = error_of<kernels::InputError>([&] { load_newest(directory, awkward_layout(500), 2); });
-  EXPECT_NE(text.find("Checkpoints cannot be written: rank 0 of 2 on here: cannot make " + (directory.path() / "ckpt").string()),
+  EXPECT_NE(text.find("Checkpoints cannot be written: rank 0 of 2 on here: cannot make " +
+                      (directory.path() / "ckpt").string()),
             std::string::npos)
       << text;
 }
@@ -292,7 +299,9 @@ TEST(Checkpoint, ASectionIsLoadedWholeOnEveryRank) {
   on_ranks(2, [&](Communicator& c) {
     for (const std::int64_t step : {4, 8}) {
       std::vector<float> ema(layout.total);
-      EXPECT_EQ(load_section(c, directory.path(), step == 8 ? std::nullopt : std::optional(step), layout, "ema", ema).step, step);
+      EXPECT_EQ(
+          load_section(c, directory.path(), step == 8 ? std::nullopt : std::optional(step), layout, "ema", ema).step,
+          step);
       for (std::int64_t i = 0; i < layout.total; ++i) ASSERT_EQ(ema[i], state_value(3, i, step));
     }
     std::vector<float> ema(layout.total);
@@ -317,15 +326,17 @@ TEST(CheckpointReport, ListsShowsAndVerifies) {
   ASSERT_EQ(list.size(), 3);
   EXPECT_EQ(list[0].step, 2);
   EXPECT_EQ(list[0].ranks, 2);
-  EXPECT_EQ(list[0].bytes, static_cast<std::int64_t>(std::filesystem::file_size(directory.checkpoint(2) / "shard_00000_of_00002.bin") +
-                                                     std::filesystem::file_size(directory.checkpoint(2) / "shard_00001_of_00002.bin")));
+  EXPECT_EQ(list[0].bytes, static_cast<std::int64_t>(
+                               std::filesystem::file_size(directory.checkpoint(2) / "shard_00000_of_00002.bin") +
+                               std::filesystem::file_size(directory.checkpoint(2) / "shard_00001_of_00002.bin")));
   EXPECT_EQ(list[1].condition, CheckpointCondition::unreadable);
   EXPECT_EQ(list[2].condition, CheckpointCondition::set_aside);
   EXPECT_NE(describe(list).find("step_0000000002-g00001"), std::string::npos);
   EXPECT_TRUE(verify_checkpoint(directory.checkpoint(2)).empty());
   EXPECT_EQ(verify_checkpoint(directory.checkpoint(1)).size(), 1);
   const std::string shown = show_checkpoint(directory.checkpoint(2));
-  for (const char* part : {"step 2, generation 1, written by 2 ranks", "ema: 1024 elements", "kernel[3,3,56]", "images: 256", "channels: 8"}) {
+  for (const char* part : {"step 2, generation 1, written by 2 ranks", "ema: 1024 elements", "kernel[3,3,56]",
+                           "images: 256", "channels: 8"}) {
     EXPECT_NE(shown.find(part), std::string::npos) << part << "\n" << shown;
   }
 }

@@ -8,12 +8,12 @@ namespace distributed::testing {
 
 enum class Deed {
   fail,  ///< return -1 with errno `code`
-  lie,    ///< of write: store zeros and report success
-  kill,   ///< SIGKILL to the own process before the call
+  lie,   ///< of write: store zeros and report success
+  kill,  ///< SIGKILL to the own process before the call
 };
 
-/// Befalls the calls of `call` ("write", "pread", "fsync", "mkdir", "renameat2", "unlinkat", or "" for all that change something)
-/// whose path contains `path`: after `skip` of them, `times` of them.
+/// Befalls the calls of `call` ("write", "pread", "fsync", "mkdir", "renameat2", "unlinkat", or "" for all that change
+/// something) whose path contains `path`: after `skip` of them, `times` of them.
 struct Fault {
   Deed deed;
   std::string call, path;

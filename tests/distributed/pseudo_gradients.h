@@ -63,8 +63,9 @@ inline std::vector<double> summed_exactly(const Layout& layout, int micro_batche
 
 /// Tensors of awkward sizes, `scale` elements in the largest; with scale 0 fewer elements than ranks.
 inline Layout awkward_layout(std::int64_t scale) {
-  const std::vector<NamedShape> tensors{{"scalar", {1}},          {"empty", {0, 3}}, {"kernel", {3, 3, scale / 9 + 1}},
-                                        {"bias", {scale / 64 + 3}}, {"odd", {7, 11}},  {"last", {scale / 2 + 1}}};
+  const std::vector<NamedShape> tensors{
+      {"scalar", {1}},  {"empty", {0, 3}},        {"kernel", {3, 3, scale / 9 + 1}}, {"bias", {scale / 64 + 3}},
+      {"odd", {7, 11}}, {"last", {scale / 2 + 1}}};
   return scale == 0 ? make_layout(std::span(tensors).first(1)) : make_layout(tensors);
 }
 

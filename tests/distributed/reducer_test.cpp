@@ -64,7 +64,8 @@ TEST(Reducer, FastSumIsRightToRounding) {
 }
 
 TEST(Reducer, BucketsAreWholeTensorsFromTheEnd) {
-  const Layout layout = make_layout(std::vector<NamedShape>{{"a", {64}}, {"b", {100}}, {"c", {10}}, {"d", {300}}, {"e", {1}}});
+  const Layout layout =
+      make_layout(std::vector<NamedShape>{{"a", {64}}, {"b", {100}}, {"c", {10}}, {"d", {300}}, {"e", {1}}});
   const std::vector<Bucket> buckets = make_buckets(layout, 150);
   ASSERT_EQ(buckets.size(), 3);
   EXPECT_EQ(buckets[0].range, (Range{256, 640}));
@@ -80,9 +81,10 @@ TEST(Reducer, RefusesFewerMicroBatchesThanRanks) {
     on_ranks(3, [&](Communicator& c) { expect_tree_sum(c, awkward_layout(0), 2, Sharding::none); });
     FAIL() << "accepted";
   } catch (const kernels::InputError& error) {
-    EXPECT_STREQ(error.what(),
-                 "training.micro_batches is 2 but there are 3 ranks: every rank needs one; use at most 2 ranks, or more "
-                 "and smaller micro-batches");
+    EXPECT_STREQ(
+        error.what(),
+        "training.micro_batches is 2 but there are 3 ranks: every rank needs one; use at most 2 ranks, or more "
+        "and smaller micro-batches");
   }
 }
 
@@ -98,7 +100,8 @@ TEST(Reducer, RefusesMicroBatchesOutOfOrder) {
 
 TEST(SquaredNorm, HasTheSameBitsOnEveryNumberOfRanks) {
   for (const std::int64_t total : {0, 64, 640, 65536, 65600, 200000 / 64 * 64, 262144}) {
-    for (const int ranks : {1, 2, 3, 4, 5, 7, 8}) on_ranks(ranks, [&](Communicator& c) { expect_squared_norm(c, total); });
+    for (const int ranks : {1, 2, 3, 4, 5, 7, 8})
+      on_ranks(ranks, [&](Communicator& c) { expect_squared_norm(c, total); });
   }
 }
 

@@ -61,7 +61,8 @@ class ThreadCommunicator final : public Communicator {
     leave();
   }
   void all_gather_buffer(Buffer mine, Buffer all, std::span<const std::int64_t> counts, Place) override {
-    const std::vector<char> copy(static_cast<char*>(mine.data), static_cast<char*>(mine.data) + mine.count * bytes(mine));
+    const std::vector<char> copy(static_cast<char*>(mine.data),
+                                 static_cast<char*>(mine.data) + mine.count * bytes(mine));
     show(copy.data());
     char* to = static_cast<char*>(all.data);
     for (int from = 0; from < size_; ++from) {
@@ -88,9 +89,12 @@ class ThreadCommunicator final : public Communicator {
     for (int from = 0; from < size_; ++from) {
       const T* const theirs = static_cast<const T*>(meeting_.shown[from]);
       for (std::size_t i = 0; i < result.size(); ++i) {
-        if (from == 0) result[i] = theirs[i];
-        else if (how == Combine::sum) result[i] += theirs[i];
-        else result[i] = how == Combine::min ? std::min(result[i], theirs[i]) : std::max(result[i], theirs[i]);
+        if (from == 0)
+          result[i] = theirs[i];
+        else if (how == Combine::sum)
+          result[i] += theirs[i];
+        else
+          result[i] = how == Combine::min ? std::min(result[i], theirs[i]) : std::max(result[i], theirs[i]);
       }
     }
     leave();

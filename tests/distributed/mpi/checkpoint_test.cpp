@@ -80,7 +80,8 @@ TEST(MpiCheckpoint, DamageSeenByOneRankIsAgreedByAll) {
   EXPECT_EQ(loaded_step(world(), store, layout, &notes), 1);
   if (world().rank() == 0) {
     ASSERT_EQ(notes.size(), 1);
-    EXPECT_NE(notes[0].find(fmt::format("is damaged: rank {} of {} on ", last, world().size())), std::string::npos) << notes[0];
+    EXPECT_NE(notes[0].find(fmt::format("is damaged: rank {} of {} on ", last, world().size())), std::string::npos)
+        << notes[0];
     EXPECT_NE(notes[0].find(file), std::string::npos) << notes[0];
     const auto path = checkpoint_folder(directory.path()) / CheckpointName{1, 1}.text() / "MANIFEST.pb";
     std::filesystem::remove(path);

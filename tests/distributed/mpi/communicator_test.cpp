@@ -87,7 +87,8 @@ TEST(Communicator, AllToAllSendsUnevenPieces) {
 TEST(Communicator, StartedCollectivesEndByWait) {
   const int size = world().size();
   const float total = static_cast<float>(size * (size + 1) / 2), mine = static_cast<float>(world().rank() + 1);
-  std::vector<std::vector<float>> everywhere(5, std::vector<float>(10000, mine)), at_root(size, std::vector<float>(100, mine));
+  std::vector<std::vector<float>> everywhere(5, std::vector<float>(10000, mine)),
+      at_root(size, std::vector<float>(100, mine));
   for (auto& values : everywhere) {
     world().start_all_reduce(values);
     world().progress();

@@ -11,14 +11,16 @@ std::unique_ptr<Communicator> communicator;
 class OnlyFailures final : public ::testing::EmptyTestEventListener {
   void OnTestPartResult(const ::testing::TestPartResult& result) override {
     if (!result.failed()) return;
-    fmt::print(stderr, "{}: {}:{}\n{}\n", world().name(), result.file_name() ? result.file_name() : "", result.line_number(),
-               result.message());
+    fmt::print(stderr, "{}: {}:{}\n{}\n", world().name(), result.file_name() ? result.file_name() : "",
+               result.line_number(), result.message());
   }
 };
 
 }  // namespace
 
-Communicator& world() { return *communicator; }
+Communicator& world() {
+  return *communicator;
+}
 
 }  // namespace distributed::testing
 
