@@ -35,8 +35,8 @@ std::vector<std::string> split_lines(const std::string& text) {
 
 }  // namespace
 
-CheckpointStore::CheckpointStore(Communicator& communicator, std::filesystem::path directory, RunIdentity identity,
-                                 int keep)
+CheckpointStore::CheckpointStore(Communicator& communicator, const std::filesystem::path& directory,
+                                 RunIdentity identity, int keep)
     : communicator_(communicator), folder_(checkpoint_folder(directory)), identity_(std::move(identity)), keep_(keep) {
   kernels::ensure(keep_ >= 1, "at least one checkpoint is kept");
   const auto failure = attempt_on_first(communicator_, [&] {

@@ -48,7 +48,7 @@ class CheckpointStore {
  public:
   /// Claims the next generation in `directory`/ckpt: an older job that still runs there can commit nothing any more.
   /// Throws InputError where the folder cannot be written.
-  CheckpointStore(Communicator& communicator, std::filesystem::path directory, RunIdentity identity, int keep);
+  CheckpointStore(Communicator& communicator, const std::filesystem::path& directory, RunIdentity identity, int keep);
 
   /// Writes the sections, which together must cover the flat space once under every name, and keeps the newest `keep`
   /// checkpoints. The commit is one rename after everything was synced and every rank agreed. A failure leaves older

@@ -9,7 +9,7 @@
 namespace distributed {
 namespace {
 
-constexpr std::int64_t chunk_elements = 64 * 1024;
+constexpr std::int64_t chunk_elements = std::int64_t{64} * 1024;
 
 // A run of elements inside one chunk that one rank owns. Whole chunks are sent as one number, cut ones as their blocks.
 struct Part {

@@ -7,7 +7,8 @@
 #include "core/model/initialise.h"
 #include "core/program/exchange.h"
 #include "core/sde/sde.h"
-#include "distributed/checkpoint_read.h"
+#include "distributed/checkpoint_folder.h"
+#include "distributed/sections.h"
 #include "distributed/interrupt.h"
 #include "distributed/squared_norm.h"
 
@@ -18,22 +19,12 @@ using core::config::RunConfig;
 using core::objective::LossBits;
 namespace config = core::config;
 
-Layout layout_of(const core::program::Program& program) {
-  std::vector<NamedShape> shapes;
-  for (const core::program::Parameter& parameter : program.parameters()) {
-    const kernels::Shape& shape = parameter.tensor.shape;
-    NamedShape& named = shapes.emplace_back(NamedShape{parameter.name, {}});
-    for (int i = 0; i < shape.rank(); ++i) named.shape.push_back(shape[i]);
-  }
-  return make_layout(shapes);
-}
-
 Reduction reduction_of(const RunConfig& config) {
-  return config.training().reduction() == config::FAST ? Reduction::FAST : Reduction::DETERMINISTIC;
+  return config.training().reduction() == config::FAST ? Reduction::fast : Reduction::deterministic;
 }
 
 Sharding sharding_of(const RunConfig& config) {
-  return config.training().sharding() == config::OPTIMIZER ? Sharding::OPTIMIZER : Sharding::NONE;
+  return config.training().sharding() == config::OPTIMIZER ? Sharding::optimizer : Sharding::none;
 }
 
 std::filesystem::path folder_of(const RunConfig& config) { return config.training().directory(); }
@@ -51,7 +42,7 @@ Trainer::Trainer(const RunConfig& config, Communicator& communicator, const core
       communicator_(communicator),
       loader_(training, static_cast<std::uint64_t>(config.seed()), config::global_batch(config)),
       training_(core::objective::record_training(config, kernels::Mode::overwrite)),
-      parameters_(layout_of(training_.program), sharding_of(config), communicator.rank(), communicator.size()),
+      parameters_(layout_of(training_.program.parameters()), sharding_of(config), communicator.rank(), communicator.size()),
       reducer_(communicator, parameters_, reduction_of(config), config.training().micro_batches(),
                std::int64_t{config.training().bucket_kib()} * 1024 / 4),
       optimizer_(config, parameters_),
@@ -68,7 +59,11 @@ Trainer::Trainer(const RunConfig& config, Communicator& communicator, const core
   prepare_executor();
   prepare_state(start);
   if (heldout && config.training().evaluate_every() > 0) {
-    heldout_.emplace(config, communicator, *heldout, parameters_.layout(), config.training().evaluate_images());
+    evaluator_.emplace(config, communicator, *heldout, config.training().evaluate_images());
+    network_ = std::make_unique<core::objective::ScoreNetwork>(core::model::unet_spec(config), time_law_.sde, config.evaluation().batch_images(),
+                                                               config.training().threads());
+    ema_.emplace(parameters_.layout().total);
+    bind_flat(*network_, parameters_.layout(), ema_->span());
   }
 }
 
@@ -96,6 +91,7 @@ void Trainer::prepare_executor() {
 }
 
 void Trainer::prepare_state(Start start) {
+  if (start == Start::fresh) refuse_other_run();
   const auto targets = shard_targets(parameters_);
   const std::optional<Loaded> loaded = start == Start::resume ? store_.load(targets) : std::nullopt;
   if (loaded) {
@@ -116,6 +112,12 @@ void Trainer::prepare_state(Start start) {
   metrics_.emplace(folder_of(config_) / "metrics.jsonl", first_step_);
 }
 
+void Trainer::refuse_other_run() {
+  std::int64_t found[] = {leads() && !complete_checkpoints(checkpoint_folder(folder_of(config_))).empty()};
+  communicator_.all_reduce(std::span<std::int64_t>(found), Combine::max);
+  kernels::require(found[0] == 0, "{}: holds the checkpoints of a run; go on with it by --resume, or give another training.directory", folder_of(config_).string());
+}
+
 int Trainer::run() {
   const std::int64_t steps = config_.training().steps();
   stretch_ = Stretch();
@@ -123,7 +125,7 @@ int Trainer::run() {
     train_step(step);
     const bool stop = agreed_to_stop();
     if (stop || due(step, config_.training().log_every(), steps)) report(step);
-    if (heldout_ && due(step, config_.training().evaluate_every(), steps)) evaluate(step);
+    if (evaluator_ && due(step, config_.training().evaluate_every(), steps)) evaluate(step);
     if (stop || due(step, config_.training().checkpoint_every(), steps)) save(step);
     if (stop && step + 1 < steps) return exit_interrupted;
   }
@@ -145,7 +147,7 @@ void Trainer::train_step(std::int64_t step) {
   stretch_.waited(waiting.seconds());
   if (!std::isfinite(norm)) report_non_finite_gradient(step);
   optimizer_.step(step, norm);
-  if (parameters_.sharding() == Sharding::OPTIMIZER) gather_shards(communicator_, parameters_.weights());
+  if (parameters_.sharding() == Sharding::optimizer) gather_shards(communicator_, parameters_.weights());
   stretch_.add(LossBits(numbers), norm);
 }
 
@@ -194,7 +196,7 @@ void Trainer::report_non_finite_gradient(std::int64_t step) {
 
 void Trainer::report(std::int64_t step) {
   double resident[] = {resident_mib()};
-  communicator_.all_reduce(std::span<double>(resident), Combine::MAX);
+  communicator_.all_reduce(std::span<double>(resident), Combine::max);
   if (leads()) {
     Progress progress = stretch_.progress(step + 1, config_.training().steps());
     progress.learning_rate = learning_rate(config_, step);
@@ -208,11 +210,12 @@ void Trainer::report(std::int64_t step) {
 
 void Trainer::evaluate(std::int64_t step) {
   const Timer timer;
-  Floats ema(parameters_.layout().total);
-  const std::span<float> own = parameters_.range().of(ema.span());
+  const std::span<float> own = parameters_.range().of(ema_->span());
   std::copy(parameters_.ema().begin(), parameters_.ema().end(), own.begin());
-  if (parameters_.sharding() == Sharding::OPTIMIZER) gather_shards(communicator_, ema.span());
-  const core::likelihood::Summary bound = heldout_->bound(ema.span());
+  if (parameters_.sharding() == Sharding::optimizer) gather_shards(communicator_, ema_->span());
+  std::vector<double> totals;
+  for (const core::likelihood::BoundTerms& terms : evaluator_->bound(*network_)) totals.push_back(terms.total());
+  const core::likelihood::Summary bound = core::likelihood::summarise(totals);
   if (leads()) {
     fmt::print("step {}/{}  held-out bound {:.4f} ± {:.4f} bits/dim on {} images\n", step + 1, config_.training().steps(),
                bound.mean, bound.standard_error, bound.images);
@@ -231,7 +234,7 @@ void Trainer::save(std::int64_t step) {
 bool Trainer::agreed_to_stop() {
   const bool asked = interrupted(leads() ? folder_of(config_) / "HALT" : std::filesystem::path());
   std::int64_t flag[] = {asked};
-  communicator_.all_reduce(std::span<std::int64_t>(flag), Combine::MAX);
+  communicator_.all_reduce(std::span<std::int64_t>(flag), Combine::max);
   return flag[0] != 0;
 }
 

@@ -10,7 +10,7 @@
 #include "core/program/executor.h"
 #include "distributed/checkpoint_store.h"
 #include "distributed/communicator.h"
-#include "distributed/heldout.h"
+#include "distributed/evaluator.h"
 #include "distributed/metrics.h"
 #include "distributed/optimizer.h"
 #include "distributed/parameters.h"
@@ -36,6 +36,7 @@ class Trainer {
  private:
   void prepare_executor();
   void prepare_state(Start start);
+  void refuse_other_run();
   void train_step(std::int64_t step);
   void compute(std::int64_t step, int micro_batch);
   void check_finite(std::int64_t step, int micro_batch);
@@ -58,7 +59,9 @@ class Trainer {
   bool exchanging_ = true;  // false while a step is run again to find a non-finite value
   CheckpointStore store_;
   std::optional<Metrics> metrics_;  // of rank 0
-  std::optional<Heldout> heldout_;
+  std::optional<Evaluator> evaluator_;  // of the held-out images
+  std::unique_ptr<core::objective::ScoreNetwork> network_;  // that reads ema_
+  std::optional<Floats> ema_;
   std::int64_t first_step_ = 0;
 
   std::vector<std::uint8_t> pixels_;

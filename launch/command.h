@@ -10,6 +10,7 @@
 
 #include "core/config/run.pb.h"
 #include "distributed/communicator.h"
+#include "kernels/check.h"
 
 namespace launch {
 
@@ -17,14 +18,13 @@ namespace launch {
 /// and wrong configs end every rank by itself, before anything is shared.
 class Session {
  public:
-  Session(int argc, char** argv) : argc_(argc), argv_(argv) {}
+  explicit Session(const char* program) : program_(program) {}
   distributed::Communicator& communicator();
   distributed::Communicator* joined() { return communicator_.get(); }
-  const char* program() const { return argv_[0]; }
+  const char* program() const { return program_; }
 
  private:
-  int argc_;
-  char** argv_;
+  const char* program_;
   std::unique_ptr<distributed::Communicator> communicator_;
 };
 

@@ -63,14 +63,14 @@ int run(Session& session, int argc, char** argv) {
 }  // namespace
 
 distributed::Communicator& Session::communicator() {
-  if (!communicator_) communicator_ = distributed::make_communicator(argc_, argv_);
+  if (!communicator_) communicator_ = distributed::make_communicator();
   return *communicator_;
 }
 
 }  // namespace launch
 
 int main(int argc, char** argv) {
-  launch::Session session(argc, argv);
+  launch::Session session(argv[0]);
   try {
     const int status = launch::run(session, argc, argv);
     if (session.joined()) session.joined()->finish();

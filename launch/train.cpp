@@ -1,4 +1,6 @@
 // scoremle train: from a config to a trained run.
+#include <omp.h>
+
 #include <iostream>
 #include <optional>
 
@@ -32,6 +34,7 @@ int train(const TrainFlags& flags, Session& session) {
   if (flags.dry_run) return describe_run(config);
   distributed::Communicator& communicator = session.communicator();
   distributed::catch_interrupts();
+  omp_set_num_threads(config.training().threads());
   const auto training = core::data::open(config, config.data().training());
   std::optional<core::data::Dataset> heldout;
   if (config.data().has_heldout()) heldout.emplace(core::data::open(config, config.data().heldout()));

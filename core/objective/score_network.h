@@ -1,0 +1,43 @@
+// A trained network as a score: what likelihoods and samplers are computed with.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "core/likelihood/score.h"
+#include "core/model/unet.h"
+#include "core/program/executor.h"
+#include "kernels/sde.h"
+
+namespace core::objective {
+
+/// Holds the network's program for evaluation (no dropout) and, made at the first call that needs it, the one with
+/// v^T (d score/dx) v. Double precision outside, float32 inside.
+class ScoreNetwork {
+ public:
+  /// `batch` images per call; shorter calls are filled up.
+  ScoreNetwork(const model::UNetSpec& spec, const kernels::Sde& sde, std::int64_t batch, int threads);
+  ~ScoreNetwork();
+
+  /// The parameters, in their order; weights are bound for each, and read at every call.
+  std::span<const program::Parameter> parameters() const;
+  void bind(std::size_t parameter, std::span<float> weights);
+
+  /// Calls this network, which must outlive it.
+  likelihood::Score score();
+
+ private:
+  struct Evaluation;  // a program, its executor and its ends
+  Evaluation& value();
+  Evaluation& with_trace();
+  void run(Evaluation& evaluation, std::span<const double> t, std::span<const double> x, std::span<const double> probe, std::span<double> score);
+
+  model::UNetSpec spec_;
+  kernels::Sde sde_;
+  std::int64_t batch_;
+  int threads_;
+  std::vector<std::span<float>> weights_;
+  std::unique_ptr<Evaluation> value_, with_trace_;
+};
+
+}  // namespace core::objective

@@ -1,0 +1,76 @@
+#include "distributed/evaluator.h"
+
+#include "core/data/loader.h"
+#include "core/sde/sde.h"
+#include "kernels/check.h"
+
+namespace distributed {
+
+using core::likelihood::BoundTerms;
+using core::likelihood::OdeLikelihood;
+
+Layout layout_of(std::span<const core::program::Parameter> parameters) {
+  std::vector<NamedShape> shapes;
+  for (const core::program::Parameter& parameter : parameters) {
+    NamedShape& named = shapes.emplace_back(NamedShape{parameter.name, {}});
+    for (int i = 0; i < parameter.tensor.shape.rank(); ++i) named.shape.push_back(parameter.tensor.shape[i]);
+  }
+  return make_layout(shapes);
+}
+
+void bind_flat(core::objective::ScoreNetwork& network, const Layout& layout, std::span<float> weights) {
+  for (std::size_t i = 0; i < layout.tensors.size(); ++i) network.bind(i, layout.tensors[i].range().of(weights));
+}
+
+Evaluator::Evaluator(const core::config::RunConfig& config, Communicator& communicator, const core::data::Dataset& dataset, std::int64_t images)
+    : communicator_(communicator),
+      settings_{.sde = core::sde::sde_of(config),
+                .smallest_time = config.sde().smallest_time(),
+                .seed = static_cast<std::uint64_t>(config.seed()),
+                .passes = config.evaluation().passes(),
+                .bound_times = config.evaluation().bound_times(),
+                .ode_tolerance = config.evaluation().ode_tolerance(),
+                .progress = {}} {
+  kernels::require(config.evaluation().dequantisation() == core::config::UNIFORM_NOISE,
+                   "evaluation.dequantisation: is BIN_CENTRES, but the model was trained on uniformly dequantised pixels and its bound and ODE are those of a "
+                   "continuous density: their figures would mean nothing; use UNIFORM_NOISE");
+  const std::vector<std::int64_t> all = core::data::fixed_subset(settings_.seed, dataset.size(), images);
+  const std::int64_t count = std::ssize(all), rank = communicator.rank(), size = communicator.size();
+  share_.indices.assign(all.begin() + count * rank / size, all.begin() + count * (rank + 1) / size);
+  share_.dims = dataset.shape().elements();
+  share_.read = [&dataset](std::int64_t index, std::span<std::uint8_t> pixels) { dataset.read(index, pixels); };
+}
+
+std::vector<BoundTerms> Evaluator::bound(core::objective::ScoreNetwork& network) {
+  std::vector<double> rows;
+  for (const BoundTerms& t : core::likelihood::bound(network.score(), share_, settings_)) {
+    rows.insert(rows.end(), {static_cast<double>(t.index), t.prior, t.diffusion, t.reconstruction});
+  }
+  const std::vector<double> all = gather(rows, 4);
+  std::vector<BoundTerms> terms;
+  for (std::size_t i = 0; i < all.size(); i += 4) terms.push_back({static_cast<std::int64_t>(all[i]), all[i + 1], all[i + 2], all[i + 3]});
+  return terms;
+}
+
+std::vector<OdeLikelihood> Evaluator::ode(core::objective::ScoreNetwork& network) {
+  std::vector<double> rows;
+  for (const OdeLikelihood& o : core::likelihood::ode(network.score(), share_, settings_)) {
+    rows.insert(rows.end(), {static_cast<double>(o.index), o.bits, o.evaluations});
+  }
+  const std::vector<double> all = gather(rows, 3);
+  std::vector<OdeLikelihood> likelihoods;
+  for (std::size_t i = 0; i < all.size(); i += 3) likelihoods.push_back({static_cast<std::int64_t>(all[i]), all[i + 1], all[i + 2]});
+  return likelihoods;
+}
+
+std::vector<double> Evaluator::gather(const std::vector<double>& rows, std::size_t width) {
+  const std::vector<std::int64_t> counts = communicator_.all_gather(std::ssize(rows));
+  std::int64_t total = 0;
+  for (std::int64_t count : counts) total += count;
+  std::vector<double> all(static_cast<std::size_t>(total));
+  communicator_.all_gather(std::span<const double>(rows), std::span(all), counts);
+  kernels::ensure(all.size() % width == 0, "whole rows are gathered");
+  return all;
+}
+
+}  // namespace distributed

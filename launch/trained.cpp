@@ -1,0 +1,44 @@
+#include "launch/trained.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "core/model/unet.h"
+#include "core/sde/sde.h"
+#include "distributed/checkpoint_read.h"
+#include "distributed/evaluator.h"
+#include "distributed/metrics.h"
+
+namespace launch {
+
+void add_run_flags(CLI::App& command, RunFlags& flags) {
+  command.add_option("--run", flags.directory, "Folder of the run (training.directory)")->required()->type_name("DIR");
+  command.add_option("--set", flags.overrides, "Overrides of the run's config: --set 'evaluation { passes: 5 }' (repeatable)")->type_name("TEXT")->take_all();
+  command.add_option("--step", flags.step, "Use the checkpoint of this step (default: the newest)")->check(CLI::NonNegativeNumber);
+}
+
+Trained::Trained(const core::config::RunConfig& config, distributed::Communicator& communicator, const RunFlags& flags, std::int64_t batch_images)
+    : network_(core::model::unet_spec(config), core::sde::sde_of(config), batch_images, config.training().threads()),
+      layout_(distributed::layout_of(network_.parameters())),
+      weights_(layout_.total) {
+  const auto step = flags.step >= 0 ? std::optional(flags.step) : std::nullopt;
+  step_ = distributed::load_section(communicator, flags.directory, step, layout_, "ema", weights_.span()).step;
+  distributed::bind_flat(network_, layout_, weights_.span());
+}
+
+std::function<void(std::int64_t, std::int64_t)> progress_bar(std::string name) {
+  const bool terminal = isatty(STDERR_FILENO) != 0;
+  return [name = std::move(name), terminal, timer = distributed::Timer(), tenth = std::int64_t{0}](std::int64_t done, std::int64_t of) mutable {
+    const double left = timer.seconds() * static_cast<double>(of - done) / static_cast<double>(done);
+    if (terminal) {
+      fmt::print(stderr, "\r{} {}/{}  {:.0f} s left   {}", name, done, of, left, done == of ? "\n" : "");
+    } else if (done * 10 / of > tenth) {
+      tenth = done * 10 / of;
+      fmt::print(stderr, "{} {}/{}  {:.0f} s left\n", name, done, of, left);
+    }
+    std::fflush(stderr);
+  };
+}
+
+}  // namespace launch
