@@ -46,10 +46,11 @@ Trainer::Trainer(const RunConfig& config, Communicator& communicator, const core
       reducer_(communicator, parameters_, reduction_of(config), config.training().micro_batches(),
                std::int64_t{config.training().bucket_kib()} * 1024 / 4),
       optimizer_(config, parameters_),
-      time_law_(core::sde::time_law(config)),
-      store_(communicator, folder_of(config),
-             {.layout = parameters_.layout(), .config = config::text(config), .fixed_config = config::fixed_text(config)},
-             config.training().keep_checkpoints()) {
+      time_law_(core::sde::time_law(config)) {
+  if (start == Start::fresh) refuse_other_run();
+  store_.emplace(communicator, folder_of(config),
+                 RunIdentity{.layout = parameters_.layout(), .config = config::text(config), .fixed_config = config::fixed_text(config)},
+                 config.training().keep_checkpoints());
   const auto images = static_cast<std::size_t>(config.training().micro_batch_images());
   pixels_.resize(images * static_cast<std::size_t>(training.shape().elements()));
   samples_.resize(images);
@@ -91,9 +92,8 @@ void Trainer::prepare_executor() {
 }
 
 void Trainer::prepare_state(Start start) {
-  if (start == Start::fresh) refuse_other_run();
   const auto targets = shard_targets(parameters_);
-  const std::optional<Loaded> loaded = start == Start::resume ? store_.load(targets) : std::nullopt;
+  const std::optional<Loaded> loaded = start == Start::resume ? store_->load(targets) : std::nullopt;
   if (loaded) {
     gather_loaded(communicator_, parameters_);
     first_step_ = loaded->step;
@@ -226,7 +226,7 @@ void Trainer::evaluate(std::int64_t step) {
 }
 
 void Trainer::save(std::int64_t step) {
-  const SaveResult result = store_.save(step + 1, shard_sections(parameters_), {});
+  const SaveResult result = store_->save(step + 1, shard_sections(parameters_), {});
   if (leads()) fmt::print(result.outcome == SaveOutcome::committed ? stdout : stderr, "{}\n", result.text);
   stretch_.paused(result.seconds);
 }

@@ -57,7 +57,7 @@ class Trainer {
   kernels::TimeLaw time_law_;
   std::unique_ptr<core::program::Executor> executor_;
   bool exchanging_ = true;  // false while a step is run again to find a non-finite value
-  CheckpointStore store_;
+  std::optional<CheckpointStore> store_;
   std::optional<Metrics> metrics_;  // of rank 0
   std::optional<Evaluator> evaluator_;  // of the held-out images
   std::unique_ptr<core::objective::ScoreNetwork> network_;  // that reads ema_
