@@ -9,6 +9,7 @@
 #include "core/sde/sde.h"
 #include "distributed/checkpoint_folder.h"
 #include "distributed/sections.h"
+#include "distributed/curves.h"
 #include "distributed/interrupt.h"
 #include "distributed/squared_norm.h"
 
@@ -60,6 +61,7 @@ Trainer::Trainer(const RunConfig& config, Communicator& communicator, const core
   prepare_executor();
   prepare_state(start);
   if (heldout && config.training().evaluate_every() > 0) {
+    if (const auto entropy = heldout->entropy()) entropy_ = entropy->bits_per_dim;
     evaluator_.emplace(config, communicator, *heldout, config.training().evaluate_images());
     network_ = std::make_unique<core::objective::ScoreNetwork>(core::model::unet_spec(config), time_law_.sde, config.evaluation().batch_images(),
                                                                config.training().threads());
@@ -129,6 +131,7 @@ int Trainer::run() {
     if (stop || due(step, config_.training().checkpoint_every(), steps)) save(step);
     if (stop && step + 1 < steps) return exit_interrupted;
   }
+  if (leads()) draw_curves(folder_of(config_), entropy_);
   return 0;
 }
 
@@ -221,6 +224,7 @@ void Trainer::evaluate(std::int64_t step) {
                bound.mean, bound.standard_error, bound.images);
     std::fflush(stdout);
     metrics_->write_heldout(step + 1, bound.mean, bound.standard_error, bound.images);
+    draw_curves(folder_of(config_), entropy_);
   }
   stretch_.paused(timer.seconds());
 }

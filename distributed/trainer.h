@@ -62,6 +62,7 @@ class Trainer {
   std::optional<Evaluator> evaluator_;  // of the held-out images
   std::unique_ptr<core::objective::ScoreNetwork> network_;  // that reads ema_
   std::optional<Floats> ema_;
+  std::optional<double> entropy_;  // of the held-out source
   std::int64_t first_step_ = 0;
 
   std::vector<std::uint8_t> pixels_;

@@ -1,0 +1,33 @@
+#include "distributed/curves.h"
+
+#include "core/picture/plot.h"
+#include "distributed/metrics.h"
+
+namespace distributed {
+namespace {
+
+core::picture::Series series(const std::string& name, const std::vector<CurvePoint>& points) {
+  core::picture::Series result{.name = name, .x = {}, .y = {}};
+  for (const CurvePoint& point : points) {
+    result.x.push_back(static_cast<double>(point.step));
+    result.y.push_back(point.value);
+  }
+  return result;
+}
+
+}  // namespace
+
+void draw_curves(const std::filesystem::path& run, std::optional<double> entropy) {
+  const std::filesystem::path metrics = run / "metrics.jsonl";
+  const auto heldout = read_curve(metrics, "heldout_bits");
+  core::picture::Plot plot{.title = run.filename().string(), .x_label = "step", .y_label = "bits/dim", .series = {}, .references = {}};
+  if (heldout.empty()) {
+    plot.series.push_back(series("training loss (diffusion term)", read_curve(metrics, "loss_bits")));
+  } else {
+    plot.series.push_back(series("held-out variational bound", heldout));
+    if (entropy) plot.references.push_back({"entropy of the source", *entropy});
+  }
+  core::picture::write_plot(run / "curves.png", plot);
+}
+
+}  // namespace distributed
