@@ -20,8 +20,8 @@ ScoreNetwork::ScoreNetwork(const model::UNetSpec& spec, const kernels::Sde& sde,
     : spec_(spec), sde_(sde), batch_(batch), threads_(threads) {
   value_ = std::make_unique<Evaluation>();
   Evaluation& e = *value_;
-  e.x = e.program.input("x", {batch, spec.image_size, spec.image_size, spec.image_channels});
-  e.label = e.program.input("time label", {batch});
+  e.x = e.program.input("x", {images_per_run, spec.image_size, spec.image_size, spec.image_channels});
+  e.label = e.program.input("time label", {images_per_run});
   e.output = model::record_unet(e.program, spec, e.x, e.label, nullptr).output;
   e.program.keep(e.output);
   weights_.resize(e.program.parameters().size());
@@ -83,19 +83,32 @@ void ScoreNetwork::run(Evaluation& e, std::span<const double> t, std::span<const
 
 likelihood::Score ScoreNetwork::score() {
   const auto dims = static_cast<std::size_t>(spec_.image_size) * static_cast<std::size_t>(spec_.image_size) * static_cast<std::size_t>(spec_.image_channels);
+  // Calls run(first image, number of images) for each part of a call on n images.
+  const auto for_each_run = [](std::size_t n, auto&& run) {
+    for (std::size_t first = 0; first < n; first += images_per_run) run(first, std::min<std::size_t>(images_per_run, n - first));
+  };
   return {.dims = static_cast<std::int64_t>(dims),
           .batch = batch_,
-          .value = [this](std::span<const double> t, std::span<const double> x, std::span<double> score) { run(value(), t, x, {}, score); },
+          .value =
+              [this, dims, for_each_run](std::span<const double> t, std::span<const double> x, std::span<double> score) {
+                for_each_run(t.size(), [&](std::size_t first, std::size_t n) {
+                  run(value(), t.subspan(first, n), x.subspan(first * dims, n * dims), {}, score.subspan(first * dims, n * dims));
+                });
+              },
           .with_trace =
-              [this, dims](std::span<const double> t, std::span<const double> x, std::span<const double> probe, std::span<double> score, std::span<double> trace) {
+              [this, dims, for_each_run](std::span<const double> t, std::span<const double> x, std::span<const double> probe, std::span<double> score,
+                                         std::span<double> trace) {
                 Evaluation& e = with_trace();
-                run(e, t, x, probe, score);
-                e.executor->download(e.gradient, std::span(e.floats));
-                for (std::size_t n = 0; n < t.size(); ++n) {
-                  double sum = 0;
-                  for (std::size_t i = n * dims; i < (n + 1) * dims; ++i) sum += probe[i] * e.floats[i];
-                  trace[n] = kernels::output_sign(sde_) / kernels::standard_deviation(sde_, t[n]) * sum;
-                }
+                for_each_run(t.size(), [&](std::size_t first, std::size_t n) {
+                  const auto v = probe.subspan(first * dims, n * dims);
+                  run(e, t.subspan(first, n), x.subspan(first * dims, n * dims), v, score.subspan(first * dims, n * dims));
+                  e.executor->download(e.gradient, std::span(e.floats));
+                  for (std::size_t image = 0; image < n; ++image) {
+                    double sum = 0;
+                    for (std::size_t i = image * dims; i < (image + 1) * dims; ++i) sum += v[i] * e.floats[i];
+                    trace[first + image] = kernels::output_sign(sde_) / kernels::standard_deviation(sde_, t[first + image]) * sum;
+                  }
+                });
               }};
 }
 

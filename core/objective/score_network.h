@@ -15,7 +15,11 @@ namespace core::objective {
 /// v^T (d score/dx) v. Double precision outside, float32 inside.
 class ScoreNetwork {
  public:
-  /// `batch` images per call; shorter calls are filled up.
+  /// The network always runs on this many images, the last run of a call filled up: matrix kernels round differently for
+  /// different sizes, and so an image's score has the same bits in whatever company it is evaluated.
+  static constexpr std::int64_t images_per_run = 8;
+
+  /// `batch` images per call.
   ScoreNetwork(const model::UNetSpec& spec, const kernels::Sde& sde, std::int64_t batch, int threads);
   ~ScoreNetwork();
 

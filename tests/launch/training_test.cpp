@@ -1,0 +1,169 @@
+// Whole runs: the same bits on every number of ranks, after a resume, and from one reduction to the other nearly so.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/config/load.h"
+#include "core/objective/training_program.h"
+#include "core/sde/sde.h"
+#include "distributed/checkpoint_read.h"
+#include "distributed/evaluator.h"
+#include "tests/launch/process.h"
+
+namespace {
+
+using tests::mpirun;
+using tests::run;
+
+/// A network small enough to train for 50 steps in seconds, with dropout, flips, attention and uneven shards.
+const std::string tiny =
+    "--config configs/quickstart.textproto --set 'model { channels: 8 channel_multipliers: [1, 2] dropout: 0.2 attention_sizes: 4 } "
+    "data { image_size: 8 horizontal_flip: true } training { micro_batches: 6 micro_batch_images: 3 steps: 50 evaluate_every: 0 log_every: 1 checkpoint_every: 25 } "
+    "optimizer { warmup_steps: 1 }' ";
+
+std::string in(const std::filesystem::path& folder, const std::string& extra = "") {
+  return "--set 'training { directory: \"" + folder.string() + "\" " + extra + "}' ";
+}
+
+/// The weights of the newest checkpoint, all of them.
+std::vector<float> section(const std::filesystem::path& folder, const std::string& name) {
+  const auto config = core::config::load_valid(folder / "config.textproto", {}, {});
+  const auto training = core::objective::record_training(config, kernels::Mode::overwrite);
+  const auto layout = distributed::layout_of(training.program.parameters());
+  const auto communicator = distributed::make_solo_communicator();
+  distributed::Floats flat(layout.total);
+  distributed::load_section(*communicator, folder, std::nullopt, layout, name, flat.span());
+  return {flat.span().begin(), flat.span().end()};
+}
+
+void expect_same_state(const std::filesystem::path& a, const std::filesystem::path& b) {
+  for (const char* name : {"weights", "m", "v", "ema"}) EXPECT_EQ(section(a, name), section(b, name)) << name;
+}
+
+std::vector<double> losses(const std::filesystem::path& folder) {
+  std::vector<double> values;
+  std::ifstream file(folder / "metrics.jsonl");
+  for (std::string line; std::getline(file, line);) {
+    const auto parsed = nlohmann::json::parse(line);
+    if (parsed.contains("loss_bits")) values.push_back(parsed["loss_bits"]);
+  }
+  return values;
+}
+
+void expect_success(const tests::Outcome& outcome) { ASSERT_EQ(outcome.status, 0) << outcome.output; }
+
+TEST(Training, HasTheSameBitsOnEveryNumberOfRanks) {
+  tests::Folder folder("ranks");
+  expect_success(run("scoremle train " + tiny + in(folder / "1")));
+  for (int ranks : {2, 3, 4, 6}) {
+    const auto other = folder / std::to_string(ranks);
+    expect_success(run(mpirun(ranks) + "scoremle train " + tiny + in(other, ranks % 2 == 0 ? "sharding: OPTIMIZER " : "")));
+    SCOPED_TRACE(ranks);
+    expect_same_state(folder / "1", other);
+    EXPECT_EQ(losses(folder / "1"), losses(other));
+  }
+}
+
+TEST(Training, ResumesBitForBitOnAnotherNumberOfRanks) {
+  tests::Folder folder("resume");
+  expect_success(run("scoremle train " + tiny + in(folder / "whole")));
+  // Stopped after 20 steps by the file HALT, which is noticed after the first step that follows it.
+  std::filesystem::create_directories(folder / "cut");
+  std::ofstream(folder / "cut/HALT");
+  const auto first = run(mpirun(3) + "scoremle train " + tiny + in(folder / "cut"));
+  EXPECT_EQ(first.status, 75) << first.output;
+  const auto again = run(mpirun(2) + "scoremle train " + tiny + in(folder / "cut", "sharding: OPTIMIZER ") + "--resume");
+  EXPECT_EQ(again.status, 75) << again.output;
+  std::filesystem::remove(folder / "cut/HALT");
+  expect_success(run(mpirun(4) + "scoremle train " + tiny + in(folder / "cut") + "--resume"));
+  expect_same_state(folder / "whole", folder / "cut");
+  EXPECT_EQ(losses(folder / "whole"), losses(folder / "cut"));
+}
+
+TEST(Training, RecomputingBlocksDoesNotChangeABit) {
+  tests::Folder folder("recompute");
+  expect_success(run("scoremle train " + tiny + in(folder / "keep", "steps: 5 ")));
+  expect_success(run("scoremle train " + tiny + in(folder / "blocks", "steps: 5 recompute: BLOCKS ")));
+  expect_same_state(folder / "keep", folder / "blocks");
+}
+
+TEST(Training, FastReductionFollowsTheDeterministicOne) {
+  tests::Folder folder("fast");
+  expect_success(run("scoremle train " + tiny + in(folder / "deterministic")));
+  expect_success(run(mpirun(2) + "scoremle train " + tiny + in(folder / "fast", "reduction: FAST bucket_kib: 64 ")));
+  expect_success(run(mpirun(3) + "scoremle train " + tiny + in(folder / "sharded", "reduction: FAST bucket_kib: 64 sharding: OPTIMIZER ")));
+  const auto expected = losses(folder / "deterministic");
+  ASSERT_EQ(expected.size(), 50u);
+  for (const char* name : {"fast", "sharded"}) {
+    const auto found = losses(folder / name);
+    ASSERT_EQ(found.size(), expected.size());
+    for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-5 * std::abs(expected[i])) << name << " step " << i;
+  }
+}
+
+TEST(Training, SecondRunInTheSameFolderIsRefused) {
+  tests::Folder folder("twice");
+  expect_success(run("scoremle train " + tiny + in(folder / "run", "steps: 2 ")));
+  const auto second = run("scoremle train " + tiny + in(folder / "run", "steps: 2 "));
+  EXPECT_EQ(second.status, 2);
+  EXPECT_NE(second.output.find("holds the checkpoints of a run; go on with it by --resume"), std::string::npos) << second.output;
+}
+
+TEST(Training, AFoldersRunCannotGoOnWithAnotherModel) {
+  tests::Folder folder("other");
+  expect_success(run("scoremle train " + tiny + in(folder / "run", "steps: 2 ")));
+  const auto other = run("scoremle train " + tiny + in(folder / "run", "steps: 2 ") + "--set 'optimizer { beta2: 0.9 }' --resume");
+  EXPECT_EQ(other.status, 2) << other.output;
+  EXPECT_NE(other.output.find("beta2"), std::string::npos) << other.output;
+}
+
+TEST(Training, ANonFiniteLossNamesRankStepOperationAndTime) {
+  tests::Folder folder("nan");
+  const auto outcome = run(mpirun(2) + "scoremle train " + tiny + in(folder / "run") + "--set 'optimizer { learning_rate: 1e30 gradient_clip: inf warmup_steps: 0 }'");
+  EXPECT_EQ(outcome.status, 5) << outcome.output;
+  for (const char* part : {"rank ", "step 1", "time ", " of "}) EXPECT_NE(outcome.output.find(part), std::string::npos) << part << " in " << outcome.output;
+}
+
+TEST(Evaluation, IsTheSameForEveryBatchSizeAndNumberOfRanks) {
+  tests::Folder folder("evaluate");
+  expect_success(run("scoremle train " + tiny + in(folder / "run", "steps: 5 ")));
+  const auto figures = [&](const std::string& launcher, const std::string& batch) {
+    const auto file = folder / "figures.tsv";
+    const auto outcome = run(launcher + "scoremle evaluate --run " + (folder / "run").string() + " --images 7 --output " + file.string() +
+                             " --set 'evaluation { bound_times: 5 ode_tolerance: 1e-3 batch_images: " + batch + " }'");
+    EXPECT_EQ(outcome.status, 0) << outcome.output;
+    std::ifstream in(file);
+    std::string header;
+    std::getline(in, header);
+    std::vector<double> values;
+    for (double value; in >> value;) values.push_back(value);
+    return values;
+  };
+  const auto expected = figures("", "3");
+  ASSERT_EQ(expected.size(), 7u * 7u);
+  for (const auto& found : {figures("", "1"), figures("", "17"), figures(mpirun(3), "2")}) {
+    ASSERT_EQ(found.size(), expected.size());
+    for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-6 * std::abs(expected[i])) << i;
+  }
+}
+
+TEST(Sampling, DoesNotDependOnTheNumberOfRanks) {
+  tests::Folder folder("sample");
+  expect_success(run("scoremle train " + tiny + in(folder / "run", "steps: 5 ")));
+  const auto bytes = [&](const std::string& launcher, const std::string& sampler) {
+    const auto file = folder / "samples.png";
+    const auto outcome = run(launcher + "scoremle sample --run " + (folder / "run").string() + " --output " + file.string() + " --set 'sampling { images: 5 steps: 10 sampler: " + sampler + " }'");
+    EXPECT_EQ(outcome.status, 0) << outcome.output;
+    std::ifstream in(file, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  for (const char* sampler : {"EULER_MARUYAMA", "PROBABILITY_FLOW"}) {
+    const std::string alone = bytes("", sampler);
+    EXPECT_GT(alone.size(), 500u);
+    EXPECT_EQ(alone, bytes(mpirun(2), sampler)) << sampler;
+  }
+}
+
+}  // namespace
