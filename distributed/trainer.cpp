@@ -115,7 +115,12 @@ void Trainer::prepare_state(Start start) {
 }
 
 void Trainer::refuse_other_run() {
-  std::int64_t found[] = {leads() && !complete_checkpoints(checkpoint_folder(folder_of(config_))).empty()};
+  std::int64_t found[] = {0};
+  try {
+    found[0] = leads() && !complete_checkpoints(checkpoint_folder(folder_of(config_))).empty();
+  } catch (const FileError& error) {
+    throw kernels::InputError(fmt::format("{}: cannot be a run's folder: {}; choose another training.directory", folder_of(config_).string(), error.what()));
+  }
   communicator_.all_reduce(std::span<std::int64_t>(found), Combine::max);
   kernels::require(found[0] == 0, "{}: holds the checkpoints of a run; go on with it by --resume, or give another training.directory", folder_of(config_).string());
 }

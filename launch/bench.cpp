@@ -71,7 +71,7 @@ void add_bench(CLI::App& app, Action& chosen) {
   CLI::App* command = bench->add_subcommand("step", "Time the forward and backward pass of one micro-batch, by kind of record");
   auto flags = std::make_shared<BenchFlags>();
   add_config_flags(*command, flags->config);
-  command->add_option("--runs", flags->runs, "Runs; the fastest counts")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--runs", flags->runs, "Runs; the fastest counts")->check(at_least(1))->capture_default_str();
   command->callback([flags, &chosen] { chosen = [flags](Session& session) { return bench_step(*flags, session); }; });
 }
 

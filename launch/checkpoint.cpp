@@ -19,7 +19,9 @@ int with_file_errors(F&& f) {
 }
 
 int list(const std::string& run) {
-  std::cout << distributed::describe(distributed::list_checkpoints(run));
+  const auto checkpoints = distributed::list_checkpoints(run);
+  kernels::require(!checkpoints.empty(), "{}: has no checkpoints; name the folder of a run (training.directory)", run);
+  std::cout << distributed::describe(checkpoints);
   return 0;
 }
 

@@ -45,7 +45,13 @@ struct ConfigFlags {
 };
 void add_config_flags(CLI::App& command, ConfigFlags& flags);
 
-/// Folders that presets are looked for in: beside the installed binary, and in the source tree of a build.
+/// A flag's value must be a whole number of at least `low`.
+CLI::Validator at_least(std::int64_t low);
+
+/// Throws InputError where a file of this name could not be written: asked before the work whose result it is to hold.
+void require_writable(const std::filesystem::path& file);
+
+/// Folders that presets are looked for in: beside the installed binary, in the source tree of a build, and in ./configs.
 std::vector<std::filesystem::path> preset_folders(const char* program);
 
 core::config::RunConfig load(const ConfigFlags& flags, const Session& session);

@@ -1,5 +1,8 @@
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
+
 #include "core/config/load.h"
 #include "launch/command.h"
 
@@ -14,12 +17,27 @@ void add_config_flags(CLI::App& command, ConfigFlags& flags) {
       ->take_all();
 }
 
+CLI::Validator at_least(std::int64_t low) {
+  return {[low](std::string& text) {
+            std::int64_t value = 0;
+            const bool number = CLI::detail::lexical_cast(text, value);
+            return number && value >= low ? std::string() : fmt::format("is {}, must be a whole number of at least {}", text, low);
+          },
+          fmt::format("INT >= {}", low)};
+}
+
+void require_writable(const std::filesystem::path& file) {
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  kernels::require(!std::filesystem::is_directory(file), "{}: is a folder, a file is to be written there", file.string());
+  kernels::require(access(folder.c_str(), W_OK) == 0, "{}: cannot be written: {}: {}", file.string(), folder.string(), std::strerror(errno));
+}
+
 std::vector<std::filesystem::path> preset_folders(const char* program) {
   std::error_code none;
   std::filesystem::path binary = std::filesystem::read_symlink("/proc/self/exe", none);
   if (binary.empty()) binary = program;
   const std::filesystem::path folder = binary.parent_path();
-  return {folder.parent_path() / "share" / "scoremle" / "configs", folder.parent_path() / "configs"};
+  return {folder.parent_path() / "share" / "scoremle" / "configs", folder.parent_path() / "configs", "configs"};
 }
 
 core::config::RunConfig load(const ConfigFlags& flags, const Session& session) {

@@ -28,6 +28,7 @@ core::config::RunConfig config_of(const InspectFlags& flags, const Session& sess
 
 int inspect(const InspectFlags& flags, Session& session) {
   const core::config::RunConfig config = config_of(flags, session);
+  require_writable(flags.output);
   const bool training = flags.set == "training";
   kernels::require(training || config.data().has_heldout(), "data.heldout: is not set");
   const auto dataset = core::data::open(config, training ? config.data().training() : config.data().heldout());
@@ -47,7 +48,7 @@ void add_data(CLI::App& app, Action& chosen) {
   command->add_option("--config", flags->config, "A config file or preset whose data to inspect")->type_name("FILE|PRESET");
   command->add_option("--set", flags->overrides, "Overrides of the config")->type_name("TEXT")->take_all();
   command->add_option("--files", flags->files, "Folders, tars or CIFAR-10 files to inspect instead")->type_name("PATH");
-  command->add_option("--size", flags->size, "With --files: image size in pixels")->check(CLI::Range(4, 4096));
+  command->add_option("--size", flags->size, "With --files: image size in pixels")->check(at_least(4));
   command->add_option("--channels", flags->channels, "With --files: 1 (grey) or 3 (colour)")->check(CLI::IsMember({1, 3}))->capture_default_str();
   command->add_option("--on", flags->set, "With --config: training or heldout images")->check(CLI::IsMember({"training", "heldout"}))->capture_default_str();
   command->add_option("--output", flags->output, "The contact sheet's PNG file")->capture_default_str();

@@ -28,6 +28,8 @@ int evaluate(const EvaluateFlags& flags, Session& session) {
   const core::config::RunConfig config = load_run(flags.run.directory, flags.run.overrides, session);
   const bool heldout = flags.set == "heldout";
   kernels::require(!heldout || config.data().has_heldout(), "data.heldout: is not set; set it, or evaluate the training images with --on training");
+  const std::filesystem::path output = flags.output.empty() ? std::filesystem::path(flags.run.directory) / "likelihood.tsv" : std::filesystem::path(flags.output);
+  require_writable(output);
   distributed::Communicator& communicator = session.communicator();
   const auto dataset = core::data::open(config, heldout ? config.data().heldout() : config.data().training());
   Trained trained(config, communicator, flags.run, config.evaluation().batch_images());
@@ -54,7 +56,6 @@ int evaluate(const EvaluateFlags& flags, Session& session) {
     report.entropy_meaning = entropy->meaning;
   }
   if (communicator.rank() != 0) return 0;
-  const std::filesystem::path output = flags.output.empty() ? std::filesystem::path(flags.run.directory) / "likelihood.tsv" : std::filesystem::path(flags.output);
   core::likelihood::write_per_image(report, output);
   std::cout << core::likelihood::text(report) << "per image: " << output.string() << '\n';
   return 0;
@@ -66,8 +67,8 @@ void add_evaluate(CLI::App& app, Action& chosen) {
   CLI::App* command = app.add_subcommand("evaluate", "The likelihood of a trained run in bits/dim: variational bound and probability-flow ODE");
   auto flags = std::make_shared<EvaluateFlags>();
   add_run_flags(*command, flags->run);
-  command->add_option("--images", flags->images, "Evaluate a fixed random subset of this many images (default: all)")->check(CLI::PositiveNumber);
-  command->add_option("--ode-images", flags->ode_images, "The same for the ODE alone, which costs more")->check(CLI::PositiveNumber);
+  command->add_option("--images", flags->images, "Evaluate a fixed random subset of this many images (default: all)")->check(at_least(1));
+  command->add_option("--ode-images", flags->ode_images, "The same for the ODE alone, which costs more")->check(at_least(1));
   command->add_option("--estimator", flags->estimator, "bound, ode or both")->check(CLI::IsMember({"bound", "ode", "both"}))->capture_default_str();
   command->add_option("--on", flags->set, "heldout or training images")->check(CLI::IsMember({"heldout", "training"}))->capture_default_str();
   command->add_option("--output", flags->output, "File for the per-image figures (default: likelihood.tsv in the run's folder)");

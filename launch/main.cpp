@@ -35,6 +35,19 @@ int fail(Session& session, const std::string& text, int status) {
   return status;
 }
 
+/// The parser's complaint as one line that says where to read on.
+std::string usage_line(const CLI::App& app, const CLI::ParseError& error, const std::string& first) {
+  const auto chosen = app.get_subcommands();
+  if (chosen.empty() && !first.empty() && first[0] != '-') {
+    std::string commands;
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) commands += " " + command->get_name();
+    return fmt::format("{}: is no command; commands are:{}", first, commands);
+  }
+  std::string line = error.what();
+  for (char& c : line) c = c == '\n' ? ' ' : c;
+  return fmt::format("{} (see scoremle {}--help)", line, chosen.empty() ? "" : chosen[0]->get_name() + " ");
+}
+
 int run(Session& session, int argc, char** argv) {
   CLI::App app("Trains score-based diffusion models by maximum likelihood and evaluates them in bits per dimension.", "scoremle");
   app.require_subcommand(1);
@@ -51,11 +64,7 @@ int run(Session& session, int argc, char** argv) {
   } catch (const CLI::Success& help) {
     return launched_rank() == 0 ? app.exit(help) : 0;
   } catch (const CLI::ParseError& error) {
-    std::string line = error.what();
-    for (char& c : line) c = c == '\n' ? ' ' : c;
-    return fail(session, fmt::format("{} (see scoremle {}--help)", line,
-                                     app.get_subcommands().empty() ? "" : app.get_subcommands()[0]->get_name() + " "),
-                wrong_input);
+    return fail(session, usage_line(app, error, argc > 1 ? argv[1] : ""), wrong_input);
   }
   return chosen(session);
 }

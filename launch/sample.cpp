@@ -18,6 +18,8 @@ struct SampleFlags {
 
 int sample(const SampleFlags& flags, Session& session) {
   const core::config::RunConfig config = load_run(flags.run.directory, flags.run.overrides, session);
+  const std::filesystem::path output = flags.output.empty() ? std::filesystem::path(flags.run.directory) / "samples.png" : std::filesystem::path(flags.output);
+  require_writable(output);
   distributed::Communicator& communicator = session.communicator();
   const auto& sampling = config.sampling();
   Trained trained(config, communicator, flags.run, std::min(sampling.images(), config.evaluation().batch_images()));
@@ -42,7 +44,6 @@ int sample(const SampleFlags& flags, Session& session) {
   std::vector<std::uint8_t> all;
   for (const std::string& part : communicator.all_gather(bytes)) all.insert(all.end(), part.begin(), part.end());
   if (rank != 0) return 0;
-  const std::filesystem::path output = flags.output.empty() ? std::filesystem::path(flags.run.directory) / "samples.png" : std::filesystem::path(flags.output);
   const int side = config.data().image_size(), columns = static_cast<int>(std::ceil(std::sqrt(static_cast<double>(count))));
   core::picture::write_png(output, core::picture::grid(all, side, side, config.data().channels(), columns, core::picture::comfortable_scale(side)));
   std::cout << count << " images of step " << trained.step() << ": " << output.string() << '\n';
