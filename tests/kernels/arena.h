@@ -41,6 +41,13 @@ class Arena {
     return tensor;
   }
 
+  /// 8-bit values, value(i) at element i.
+  Tensor bytes(Shape shape, const std::function<std::uint8_t(std::size_t)>& value) {
+    const Tensor tensor = add(shape, Element::u8);
+    for (std::size_t i = 0; i < tensor.size_bytes(); ++i) data<std::uint8_t>(tensor)[i] = value(i);
+    return tensor;
+  }
+
   /// The values of a tensor; {} of an absent one.
   std::vector<double> values(const Tensor& tensor) {
     return tensor ? std::vector<double>(data<float>(tensor), data<float>(tensor) + tensor.shape.elements())

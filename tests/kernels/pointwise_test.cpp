@@ -1,0 +1,72 @@
+#include "kernels/pointwise.h"
+
+#include <cmath>
+
+#include "tests/kernels/arena.h"
+
+namespace kernels::test {
+namespace {
+
+using Values = std::vector<double>;
+constexpr std::int64_t sizes[] = {1, 7, 130, 40000};
+
+double silu_of(double x) { return x / (1 + std::exp(-x)); }
+
+TEST(Silu, AgreesWithItsDefinition) {
+  for (std::int64_t size : sizes) {
+    Arena arena(1);
+    const Silu op{.x = arena.uniform({size}, -20, 20), .y = arena.uniform({size})};
+    arena.run(op);
+    Values wanted = arena.values(op.x);
+    for (double& value : wanted) value = silu_of(value);
+    expect_close(arena.values(op.y), wanted, 3e-7, "y");
+  }
+}
+
+TEST(SiluGradient, AgreesWithFiniteDifferences) {
+  for (Mode mode : {Mode::overwrite, Mode::accumulate}) {
+    Arena arena(2);
+    const SiluGradient op{.x = arena.uniform({50}, -5, 5), .dy = arena.uniform({50}), .dx = arena.uniform({50}), .mode = mode};
+    const Values x = arena.values(op.x), dy = arena.values(op.dy), before = mode == Mode::accumulate ? arena.values(op.dx) : Values(50);
+    arena.run(op);
+    const auto loss = [&](const Values& point) {
+      double sum = 0;
+      for (std::size_t i = 0; i < point.size(); ++i) sum += dy[i] * silu_of(point[i]);
+      return sum;
+    };
+    expect_gradient(loss, x, difference(arena.values(op.dx), before), 1e-5, "dx");
+  }
+}
+
+TEST(AddScaled, ReadsARangeOfChannels) {
+  for (Mode mode : {Mode::overwrite, Mode::accumulate}) {
+    for (std::int64_t rows : {1, 5, 700}) {
+      Arena arena(3);
+      const AddScaled op{.x = arena.uniform({rows, 2, 3, 7}), .y = arena.uniform({rows, 2, 3, 4}), .scale = -1.5f, .first_channel = 2, .mode = mode};
+      const Values x = arena.values(op.x);
+      Values wanted = arena.values(op.y);
+      arena.run(op);
+      for (std::size_t i = 0; i < wanted.size(); ++i) wanted[i] = (mode == Mode::accumulate ? wanted[i] : 0) - 1.5 * x[i / 4 * 7 + 2 + i % 4];
+      expect_close(arena.values(op.y), wanted, 3e-7, "y");
+    }
+  }
+}
+
+TEST(TimeEmbedding, AgreesWithItsDefinition) {
+  Arena arena(4);
+  const Values labels = {0, 0.001, 1, 57.3, 998.9};
+  const TimeEmbedding op{.label = arena.of({5}, labels), .y = arena.uniform({5, 34})};
+  arena.run(op);
+  const Values y = arena.values(op.y);
+  for (std::size_t n = 0; n < labels.size(); ++n) {
+    for (std::size_t k = 0; k < 17; ++k) {
+      const double angle = labels[n] * std::pow(10000.0, -static_cast<double>(k) / 16);
+      // Labels and frequencies are floats: the angle is known to about 1e-7 of itself.
+      EXPECT_NEAR(y[n * 34 + k], std::sin(angle), 1e-6 + 2e-7 * angle);
+      EXPECT_NEAR(y[n * 34 + 17 + k], std::cos(angle), 1e-6 + 2e-7 * angle);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kernels::test
