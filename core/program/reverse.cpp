@@ -8,6 +8,11 @@ namespace {
 
 using namespace kernels;
 
+/// A weight and its bias are written by one record, in one mode: where a weight is shared its bias must be shared too.
+void expect_one_mode(const Contribution& weight, const Contribution& bias) {
+  ensure(!bias.tensor || weight.mode == bias.mode, "records that share a weight share its bias");
+}
+
 void reverse_of(const Silu& op, Tape& tape) {
   const auto dx = tape.contribute(op.x);
   tape.record(SiluGradient{.x = op.x, .dy = tape.gradient(op.y), .dx = dx.tensor, .mode = dx.mode});
@@ -19,8 +24,9 @@ void reverse_of(const Linear& op, Tape& tape) {
     tape.record(LinearDataGradient{.dy = dy, .weight = op.weight, .dx = dx.tensor, .mode = dx.mode});
   }
   if (const auto dweight = tape.contribute(op.weight); dweight.tensor) {
-    tape.record(LinearWeightGradient{
-        .dy = dy, .x = op.x, .dweight = dweight.tensor, .dbias = tape.contribute(op.bias).tensor, .mode = dweight.mode});
+    const auto dbias = tape.contribute(op.bias);
+    expect_one_mode(dweight, dbias);
+    tape.record(LinearWeightGradient{.dy = dy, .x = op.x, .dweight = dweight.tensor, .dbias = dbias.tensor, .mode = dweight.mode});
   }
 }
 
@@ -68,6 +74,7 @@ void reverse_of(const Conv& op, Tape& tape) {
   }
   if (tape.wants(op.weight)) {
     const auto dweight = tape.contribute(op.weight), dbias = tape.contribute(op.bias);
+    expect_one_mode(dweight, dbias);
     const Tensor dembedding =
         tape.wants(op.embedding) ? tape.activation("gradient of " + tape.info(op.embedding).name, op.embedding.shape) : Tensor();
     tape.record(ConvWeightGradient{.dy = dy,

@@ -1,0 +1,399 @@
+#include <archive.h>
+#include <archive_entry.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+// jpeglib.h needs what cstdio declares.
+#include <jpeglib.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+#include <random>
+#include <set>
+
+#include "core/config/load.h"
+#include "core/data/inspect.h"
+#include "core/data/loader.h"
+#include "core/picture/png.h"
+#include "kernels/check.h"
+#include "tests/shared_data.h"
+
+namespace core::data {
+namespace {
+
+namespace fs = std::filesystem;
+using Bytes = std::vector<std::uint8_t>;
+
+class Data : public testing::Test {
+ protected:
+  Data() : folder_(fs::path(testing::TempDir()) / ("data_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()))) {
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  ~Data() override { fs::remove_all(folder_); }
+
+  fs::path write(const std::string& name, const std::string& bytes) const {
+    fs::create_directories((folder_ / name).parent_path());
+    std::ofstream(folder_ / name, std::ios::binary) << bytes;
+    return folder_ / name;
+  }
+  fs::path png(const std::string& name, int width, int height, int channels, const Bytes& pixels) const {
+    fs::create_directories((folder_ / name).parent_path());
+    picture::write_png(folder_ / name, {.width = width, .height = height, .channels = channels, .pixels = pixels});
+    return folder_ / name;
+  }
+  static Dataset open_files(const std::vector<std::string>& paths, int size, int channels, config::Unreadable unreadable = config::STOP) {
+    config::RunConfig config;
+    for (const std::string& path : paths) config.mutable_data()->mutable_training()->mutable_files()->add_path(path);
+    config.mutable_data()->set_image_size(size);
+    config.mutable_data()->set_channels(channels);
+    config.mutable_data()->set_unreadable(unreadable);
+    return open(config, config.data().training());
+  }
+  static std::string error_of(const std::vector<std::string>& paths, int size = 4, config::Unreadable unreadable = config::STOP) {
+    try {
+      open_files(paths, size, 3, unreadable);
+    } catch (const kernels::InputError& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+  static Bytes image(const Dataset& dataset, std::int64_t index) {
+    Bytes pixels(static_cast<std::size_t>(dataset.shape().elements()));
+    dataset.read(index, pixels);
+    return pixels;
+  }
+
+  fs::path folder_;
+};
+
+Bytes random_pixels(std::size_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  Bytes pixels(count);
+  for (auto& pixel : pixels) pixel = static_cast<std::uint8_t>(random());
+  return pixels;
+}
+
+std::string jpeg(int width, int height, const Bytes& rgb) {
+  jpeg_error_mgr errors;
+  jpeg_compress_struct info;
+  info.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&info);
+  unsigned char* buffer = nullptr;
+  unsigned long bytes = 0;
+  jpeg_mem_dest(&info, &buffer, &bytes);
+  info.image_width = static_cast<JDIMENSION>(width);
+  info.image_height = static_cast<JDIMENSION>(height);
+  info.input_components = 3;
+  info.in_color_space = JCS_RGB;
+  jpeg_set_defaults(&info);
+  jpeg_set_quality(&info, 100, TRUE);
+  jpeg_start_compress(&info, TRUE);
+  while (info.next_scanline < info.image_height) {
+    JSAMPROW row = const_cast<JSAMPROW>(rgb.data()) + info.next_scanline * static_cast<unsigned>(width) * 3;
+    jpeg_write_scanlines(&info, &row, 1);
+  }
+  jpeg_finish_compress(&info);
+  std::string result(reinterpret_cast<char*>(buffer), bytes);
+  jpeg_destroy_compress(&info);
+  free(buffer);
+  return result;
+}
+
+void write_tar(const fs::path& file, const std::vector<std::pair<std::string, std::string>>& members) {
+  archive* out = archive_write_new();
+  archive_write_set_format_ustar(out);
+  archive_write_open_filename(out, file.c_str());
+  for (const auto& [name, bytes] : members) {
+    archive_entry* entry = archive_entry_new();
+    archive_entry_set_pathname(entry, name.c_str());
+    archive_entry_set_size(entry, static_cast<la_int64_t>(bytes.size()));
+    archive_entry_set_filetype(entry, AE_IFREG);
+    archive_entry_set_perm(entry, 0644);
+    archive_write_header(out, entry);
+    archive_write_data(out, bytes.data(), bytes.size());
+    archive_entry_free(entry);
+  }
+  archive_write_free(out);
+}
+
+std::string contents(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+TEST_F(Data, APngOfTheRightSizeIsReadAsItIs) {
+  const Bytes colour = random_pixels(4 * 4 * 3, 1), grey = random_pixels(4 * 4, 2);
+  png("set/b/colour.png", 4, 4, 3, colour);
+  png("set/a/grey.png", 4, 4, 1, grey);
+  const Dataset dataset = open_files({folder_ / "set"}, 4, 3);
+  ASSERT_EQ(dataset.size(), 2);
+  EXPECT_EQ(dataset.label(0), 0);
+  EXPECT_EQ(dataset.label(1), 1);
+  EXPECT_EQ(dataset.classes(), 2);
+  EXPECT_EQ(image(dataset, 1), colour);
+  for (std::size_t i = 0; i < 48; ++i) EXPECT_EQ(image(dataset, 0)[i], grey[i / 3]);
+  const Bytes luma = image(open_files({folder_ / "set/b"}, 4, 1), 0);
+  for (std::size_t i = 0; i < 16; ++i) EXPECT_NEAR(luma[i], 0.299 * colour[3 * i] + 0.587 * colour[3 * i + 1] + 0.114 * colour[3 * i + 2], 0.51);
+}
+
+TEST_F(Data, AnImageIsCroppedToItsCentreAndAveraged) {
+  const int width = 13, height = 9, size = 4;
+  const Bytes pixels = random_pixels(static_cast<std::size_t>(width * height * 3), 3);
+  png("a.png", width, height, 3, pixels);
+  const Bytes found = image(open_files({folder_}, size, 3), 0);
+  // Each pixel cut into 4 x 4 equal parts of 1/4: 9 / 4 = 2.25 pixels are 9 parts.
+  for (int y = 0; y < size; ++y) {
+    for (int x = 0; x < size; ++x) {
+      for (int c = 0; c < 3; ++c) {
+        double sum = 0;
+        for (int py = 9 * y; py < 9 * (y + 1); ++py) {
+          for (int px = 9 * x; px < 9 * (x + 1); ++px) sum += pixels[static_cast<std::size_t>(((py / 4) * width + 2 + px / 4) * 3 + c)];
+        }
+        EXPECT_NEAR(found[static_cast<std::size_t>((y * size + x) * 3 + c)], sum / 81, 0.51);
+      }
+    }
+  }
+}
+
+TEST_F(Data, HalvesAreRoundedUp) {
+  png("a.png", 8, 8, 1, [] {
+    Bytes pixels(64, 10);
+    for (std::size_t i = 0; i < 64; i += 2) pixels[i] = 11;
+    return pixels;
+  }());
+  EXPECT_EQ(image(open_files({folder_}, 4, 1), 0), Bytes(16, 11));
+}
+
+TEST_F(Data, AJpegIsReadToWithinItsLoss) {
+  Bytes pixels;
+  for (int i = 0; i < 16 * 16; ++i) pixels.insert(pixels.end(), {static_cast<std::uint8_t>(4 * (i % 16)), static_cast<std::uint8_t>(100 + i / 16), 77});
+  write("a.jpeg", jpeg(16, 16, pixels));
+  const Bytes found = image(open_files({folder_}, 16, 3), 0);
+  for (std::size_t i = 0; i < pixels.size(); ++i) EXPECT_NEAR(found[i], pixels[i], 12);
+}
+
+TEST_F(Data, TarsAreReadInTheirOrderAndOverSeveralShards) {
+  const Bytes first = random_pixels(48, 4), second = random_pixels(48, 5);
+  const std::string a = contents(png("x/a.png", 4, 4, 3, first)), b = contents(png("x/b.png", 4, 4, 3, second));
+  write_tar(folder_ / "shard-0.tar", {{"cats/b.png", b}, {"notes.txt", "no image"}, {"dogs/a.png", a}});
+  write_tar(folder_ / "shard-1.tar", {{"dogs/b.png", b}});
+  const Dataset dataset = open_files({folder_ / "shard-*.tar"}, 4, 3);
+  ASSERT_EQ(dataset.size(), 3);
+  EXPECT_EQ(image(dataset, 0), second);
+  EXPECT_EQ(image(dataset, 1), first);
+  EXPECT_EQ(image(dataset, 2), second);
+  EXPECT_EQ(dataset.label(0), 0);
+  EXPECT_EQ(dataset.label(1), 1);
+  EXPECT_EQ(dataset.label(2), 1);
+}
+
+TEST_F(Data, Cifar10RecordsArePlanar) {
+  const Bytes record = random_pixels(3072, 6);
+  std::string bytes;
+  for (int label : {7, 3}) {
+    bytes.push_back(static_cast<char>(label));
+    bytes.append(record.begin(), record.end());
+  }
+  const Dataset dataset = open_files({write("data_batch_1.bin", bytes)}, 32, 3);
+  ASSERT_EQ(dataset.size(), 2);
+  EXPECT_EQ(dataset.label(0), 7);
+  EXPECT_EQ(dataset.label(1), 3);
+  const Bytes found = image(dataset, 1);
+  for (std::size_t pixel = 0; pixel < 1024; ++pixel) {
+    for (std::size_t c = 0; c < 3; ++c) ASSERT_EQ(found[3 * pixel + c], record[1024 * c + pixel]);
+  }
+}
+
+TEST_F(Data, WhatCannotBeReadIsNamedWithItsPlace) {
+  const Bytes pixels = random_pixels(64 * 64 * 3, 7);
+  const std::string whole = contents(png("good/a.png", 64, 64, 3, pixels)), photo = jpeg(64, 64, pixels);
+  const std::string advice = "; remove it, or leave such files out with data { unreadable: SKIP }";
+  const auto text = [&](const std::string& name) { return (folder_ / name).string(); };
+
+  write("short/a.png", whole.substr(0, whole.size() / 2));
+  EXPECT_EQ(error_of({text("short")}), text("short/a.png") + " is a damaged PNG (end of stream)" + advice);
+  std::string flipped = whole;
+  flipped[whole.size() / 2] = static_cast<char>(flipped[whole.size() / 2] ^ 16);
+  write("flipped/a.png", flipped);
+  EXPECT_NE(error_of({text("flipped")}).find(text("flipped/a.png") + " is a damaged PNG"), std::string::npos);
+  write("cut/a.jpg", photo.substr(0, photo.size() / 2));
+  EXPECT_EQ(error_of({text("cut")}), text("cut/a.jpg") + " is a damaged JPEG (Premature end of JPEG file)" + advice);
+  EXPECT_EQ(error_of({text("good")}, 128), text("good/a.png") + " is 64x64, smaller than data.image_size 128" + advice);
+
+  write_tar(folder_ / "bad.tar", {{"cats/a.png", whole}, {"cats/b.png", whole.substr(0, 100)}});
+  const std::size_t second = 512 + (whole.size() + 511) / 512 * 512 + 512;
+  EXPECT_EQ(error_of({text("bad.tar")}), text("bad.tar") + ": cats/b.png at byte " + std::to_string(second) + " is a damaged PNG (end of stream)" + advice);
+  const std::string tar = contents(folder_ / "bad.tar");
+  write("truncated.tar", tar.substr(0, 512 + whole.size() / 2));
+  EXPECT_NE(error_of({text("truncated.tar")}).find(text("truncated.tar") + ": "), std::string::npos);
+}
+
+TEST_F(Data, UnreadableFilesAreLeftOutOnlyWhenAsked) {
+  const Bytes pixels = random_pixels(48, 8);
+  png("b/good.png", 4, 4, 3, pixels);
+  write("a/bad.png", "x");
+  const Dataset dataset = open_files({folder_}, 4, 3, config::SKIP);
+  EXPECT_EQ(dataset.size(), 1);
+  EXPECT_EQ(dataset.skipped(), 1);
+  EXPECT_EQ(image(dataset, 0), pixels);
+  EXPECT_NE(dataset.describe().find("1 files SKIPPED, the first: " + (folder_ / "a/bad.png").string() + " is neither PNG nor JPEG"), std::string::npos) << dataset.describe();
+  write("c/bad.png", "x");
+  EXPECT_NE(error_of({folder_ / "c"}, 4, config::SKIP).find("none of the 1 files could be read"), std::string::npos);
+}
+
+TEST_F(Data, TheFingerprintSeesEveryPixel) {
+  Bytes pixels = random_pixels(48, 9);
+  png("a.png", 4, 4, 3, pixels);
+  const std::string before = open_files({folder_}, 4, 3).fingerprint();
+  EXPECT_EQ(before, open_files({folder_}, 4, 3).fingerprint());
+  pixels[47] ^= 1;
+  png("a.png", 4, 4, 3, pixels);
+  EXPECT_NE(before, open_files({folder_}, 4, 3).fingerprint());
+}
+
+TEST(Permutation, VisitsEveryImageOncePerEpochInAnotherOrder) {
+  for (std::int64_t size : {1, 2, 3, 10, 257, 1000}) {
+    const Permutation first(1, 0, size), second(1, 1, size);
+    std::set<std::int64_t> seen;
+    std::int64_t same = 0;
+    for (std::int64_t i = 0; i < size; ++i) {
+      ASSERT_TRUE(first(i) >= 0 && first(i) < size);
+      seen.insert(first(i));
+      same += first(i) == second(i);
+    }
+    EXPECT_EQ(std::ssize(seen), size);
+    EXPECT_TRUE(size < 257 || same < 10) << same;
+  }
+}
+
+config::RunConfig synthetic(const std::string& source, int size, int channels) {
+  return config::load_valid("quickstart",
+                            {"data { image_size: " + std::to_string(size) + " channels: " + std::to_string(channels) + " training { " + source + " } } model { attention_sizes: " + std::to_string(size) + " }"},
+                            {"configs"});
+}
+
+TEST(Loader, GivesTheSameImagesHoweverABatchIsCut) {
+  const auto config = synthetic("uniform_pixels { images: 100 }", 4, 1);
+  const Dataset dataset = open(config, config.data().training());
+  const Loader loader(dataset, 5, 24);
+  std::vector<std::int64_t> order;
+  for (std::int64_t step = 0; step < 50; ++step) {
+    Bytes whole(24 * 16), part(6 * 16);
+    std::vector<std::int64_t> samples(24), positions(24), some(6), some_positions(6);
+    loader.fill(step, 0, 24, whole, samples, positions);
+    for (std::int64_t first = 0; first < 24; first += 6) {
+      loader.fill(step, first, 6, part, some, some_positions);
+      EXPECT_TRUE(std::equal(part.begin(), part.end(), whole.begin() + first * 16));
+      EXPECT_TRUE(std::equal(some.begin(), some.end(), samples.begin() + first));
+      EXPECT_EQ(some_positions[0], step * 24 + first);
+    }
+    order.insert(order.end(), samples.begin(), samples.end());
+  }
+  for (std::size_t epoch = 0; epoch < 12; ++epoch) {
+    const std::set<std::int64_t> seen(order.begin() + static_cast<std::ptrdiff_t>(100 * epoch), order.begin() + static_cast<std::ptrdiff_t>(100 * (epoch + 1)));
+    EXPECT_EQ(seen.size(), 100u) << "epoch " << epoch;
+  }
+}
+
+TEST(FixedSubset, IsFixedSortedAndWithoutRepeats) {
+  const auto some = fixed_subset(3, 1000, 50);
+  EXPECT_EQ(some, fixed_subset(3, 1000, 50));
+  EXPECT_NE(some, fixed_subset(4, 1000, 50));
+  EXPECT_EQ(std::set(some.begin(), some.end()).size(), 50u);
+  EXPECT_TRUE(std::is_sorted(some.begin(), some.end()));
+  EXPECT_EQ(fixed_subset(3, 10, 99).size(), 10u);
+}
+
+TEST(GaussianField, HasTheCovarianceThatItSays) {
+  const auto config = synthetic("gaussian_field { images: 4000 mean: 120 standard_deviation: 20 correlation: 0.8 channel_correlation: 0.5 }", 4, 3);
+  const Dataset dataset = open(config, config.data().training());
+  const std::size_t d = 48;
+  std::vector<double> mean(d), covariance(d * d);
+  Bytes pixels(d);
+  for (std::int64_t i = 0; i < dataset.size(); ++i) {
+    dataset.read(i, pixels);
+    for (std::size_t a = 0; a < d; ++a) {
+      mean[a] += pixels[a] / 4000.0;
+      for (std::size_t b = 0; b < d; ++b) covariance[a * d + b] += (pixels[a] - 120.0) * (pixels[b] - 120.0) / 4000.0;
+    }
+  }
+  for (std::size_t a = 0; a < d; ++a) {
+    EXPECT_NEAR(mean[a], 120, 5 * 20 / std::sqrt(4000.0));
+    for (std::size_t b = 0; b < d; ++b) {
+      const int pa = static_cast<int>(a / 3), pb = static_cast<int>(b / 3);
+      const double expected = 400 * std::pow(0.8, std::abs(pa / 4 - pb / 4) + std::abs(pa % 4 - pb % 4)) * (a % 3 == b % 3 ? 1 : 0.5) + (a == b ? 1.0 / 12 : 0);
+      EXPECT_NEAR(covariance[a * d + b], expected, 5 * 400 * std::sqrt(2 / 4000.0));
+    }
+  }
+}
+
+TEST(GaussianField, EntropyIsTheLogDeterminant) {
+  const GaussianField field{.seed = 1, .images = 1, .first = 0, .mean = 128, .standard_deviation = 20, .correlation = 0.7, .channel_correlation = 0.3, .shape = {3, 4, 3}};
+  const int d = 36;
+  for (double added : {0.0, 1.0 / 12}) {
+    std::vector<std::vector<double>> a(d, std::vector<double>(d));
+    for (int i = 0; i < d; ++i) {
+      for (int j = 0; j < d; ++j) {
+        const int pi = i / 3, pj = j / 3;
+        a[i][j] = 400 * std::pow(0.7, std::abs(pi / 4 - pj / 4) + std::abs(pi % 4 - pj % 4)) * (i % 3 == j % 3 ? 1 : 0.3) + (i == j ? added : 0);
+      }
+    }
+    double log_determinant = 0;  // by elimination
+    for (int k = 0; k < d; ++k) {
+      log_determinant += std::log2(a[k][k]);
+      for (int i = k + 1; i < d; ++i) {
+        for (int j = d - 1; j >= k; --j) a[i][j] -= a[i][k] / a[k][k] * a[k][j];
+      }
+    }
+    EXPECT_NEAR(field.gaussian_entropy(added), 0.5 * std::log2(2 * M_PI * std::exp(1.0)) + log_determinant / (2 * d), 1e-10);
+  }
+}
+
+TEST(UniformPixels, TakeEveryValueEquallyOften) {
+  const auto config = synthetic("uniform_pixels { images: 1000 }", 8, 3);
+  const Dataset dataset = open(config, config.data().training());
+  std::vector<double> counts(256);
+  Bytes pixels(192);
+  for (std::int64_t i = 0; i < 1000; ++i) {
+    dataset.read(i, pixels);
+    for (auto pixel : pixels) ++counts[pixel];
+  }
+  double chi2 = 0;
+  for (double count : counts) chi2 += (count - 750) * (count - 750) / 750;
+  EXPECT_NEAR(chi2, 255, 5 * std::sqrt(2 * 255.0));
+  EXPECT_EQ(dataset.entropy()->bits_per_dim, 8);
+}
+
+TEST(FiniteSet, RepeatsItsImages) {
+  const auto config = synthetic("finite_set { images: 10 distinct: 4 }", 8, 1);
+  const Dataset dataset = open(config, config.data().training());
+  std::set<Bytes> different;
+  for (std::int64_t i = 0; i < 10; ++i) {
+    Bytes pixels(64);
+    dataset.read(i, pixels);
+    different.insert(pixels);
+  }
+  EXPECT_EQ(different.size(), 4u);
+  EXPECT_DOUBLE_EQ(dataset.entropy()->bits_per_dim, 2.0 / 64);
+}
+
+class SharedImages : public testing::TestWithParam<const char*> {};
+TEST_P(SharedImages, AreAllRead) {
+  const bool grey = std::string(GetParam()).starts_with("mnist");
+  config::RunConfig config;
+  config.mutable_data()->mutable_training()->mutable_files()->add_path(tests::shared(std::string("data/") + GetParam()).string());
+  config.mutable_data()->set_image_size(grey ? 28 : 32);
+  config.mutable_data()->set_channels(grey ? 1 : 3);
+  const Dataset dataset = open(config, config.data().training());
+  EXPECT_EQ(dataset.size(), 10000);
+  EXPECT_EQ(dataset.classes(), grey ? 10 : 200);
+}
+INSTANTIATE_TEST_SUITE_P(Sets, SharedImages, testing::ValuesIn(tests::present({"mnist-10k/test-00000-of-00001.tar", "tiny-imagenet-64/val-00000-of-00001.tar"}, "data/")),
+                         [](const auto& info) { return std::string(info.param).substr(0, 4); });
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(SharedImages);
+
+}  // namespace
+}  // namespace core::data
