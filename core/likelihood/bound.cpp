@@ -40,11 +40,14 @@ class Bound {
       if (settings_.progress) settings_.progress(static_cast<std::int64_t>(image) + 1, std::ssize(terms_));
     }
     evaluate();
+    // log of the decoder's normaliser: N(x; ., (s/a)^2) at the smallest time.
+    const double s = standard_deviation(settings_.sde, settings_.smallest_time), a = mean_coefficient(settings_.sde, settings_.smallest_time);
+    const double normaliser = 0.5 * static_cast<double>(images_.dims * settings_.passes) * std::log(2 * std::numbers::pi * s * s / (a * a));
     const double nats_to_bits = 1 / (static_cast<double>(images_.dims) * std::numbers::ln2 * static_cast<double>(settings_.passes));
     for (BoundTerms& term : terms_) {
       term.prior *= nats_to_bits;
       term.diffusion *= nats_to_bits;
-      term.reconstruction = term.reconstruction * nats_to_bits + offset_bits;
+      term.reconstruction = (term.reconstruction + normaliser) * nats_to_bits + offset_bits;
     }
     return terms_;
   }
@@ -57,8 +60,6 @@ class Bound {
     images_.read(index, pixels);
     dequantise(pixels, settings_.seed, index, pass, x);
     terms_[image].prior += prior_divergence(settings_.sde, x);
-    const double s = standard_deviation(settings_.sde, settings_.smallest_time), a = mean_coefficient(settings_.sde, settings_.smallest_time);
-    terms_[image].reconstruction += 0.5 * static_cast<double>(dims_) * std::log(2 * std::numbers::pi * s * s / (a * a));
 
     // Times stratified over the image's draws: one uniform offset, then equal steps in log-SNR.
     const auto words = philox(settings_.seed, Stream::time, static_cast<std::uint64_t>(index), 0, static_cast<std::uint32_t>(1 + pass));
