@@ -10,7 +10,7 @@ packages=(
   libarchive-dev libjpeg62-turbo-dev libspng-dev                # images
   libcairo2-dev fonts-dejavu-core                               # plots
   libcli11-dev libfmt-dev nlohmann-json3-dev                    # command line, text, metrics
-  libgtest-dev libbenchmark-dev                                 # tests and benchmarks
+  libgtest-dev                                                  # tests
 )
 
 missing=()

@@ -26,6 +26,11 @@ int describe_run(const core::config::RunConfig& config) {
   const auto training = core::objective::record_training(config, kernels::Mode::overwrite);
   const auto executor = core::program::make_cpu_executor(training.program, {.threads = config.training().threads(), .exchange = {}});
   std::cout << core::config::text(config) << '\n' << core::program::describe(training.program, executor->plan());
+  const double state = 3 * 4.0 * static_cast<double>(core::program::parameter_count(training.program)) / (1 << 20);
+  std::cout << fmt::format("optimiser    {:>14.1f} MiB (two moments and averaged weights{})\n", state,
+                           config.training().sharding() == core::config::OPTIMIZER ? ", shared out among the ranks" : " on every rank")
+            << fmt::format("a step       {:>14} micro-batches of {} images: {:.2f} GFLOP\n", config.training().micro_batches(), config.training().micro_batch_images(),
+                           1e-9 * core::program::total_flops(training.program) * config.training().micro_batches());
   return 0;
 }
 
