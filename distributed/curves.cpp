@@ -20,7 +20,8 @@ core::picture::Series series(const std::string& name, const std::vector<CurvePoi
 void draw_curves(const std::filesystem::path& run, std::optional<double> entropy) {
   const std::filesystem::path metrics = run / "metrics.jsonl";
   const auto heldout = read_curve(metrics, "heldout_bits");
-  core::picture::Plot plot{.title = run.filename().string(), .x_label = "step", .y_label = "bits/dim", .series = {}, .references = {}};
+  core::picture::Plot plot{
+      .title = run.filename().string(), .x_label = "step", .y_label = "bits/dim", .series = {}, .references = {}};
   if (heldout.empty()) {
     plot.series.push_back(series("training loss (diffusion term)", read_curve(metrics, "loss_bits")));
   } else {

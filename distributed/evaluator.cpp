@@ -22,7 +22,8 @@ void bind_flat(core::objective::ScoreNetwork& network, const Layout& layout, std
   for (std::size_t i = 0; i < layout.tensors.size(); ++i) network.bind(i, layout.tensors[i].range().of(weights));
 }
 
-Evaluator::Evaluator(const core::config::RunConfig& config, Communicator& communicator, const core::data::Dataset& dataset, std::int64_t images)
+Evaluator::Evaluator(const core::config::RunConfig& config, Communicator& communicator,
+                     const core::data::Dataset& dataset, std::int64_t images)
     : communicator_(communicator),
       settings_{.sde = core::sde::sde_of(config),
                 .smallest_time = config.sde().smallest_time(),
@@ -32,7 +33,8 @@ Evaluator::Evaluator(const core::config::RunConfig& config, Communicator& commun
                 .ode_tolerance = config.evaluation().ode_tolerance(),
                 .progress = {}} {
   kernels::require(config.evaluation().dequantisation() == core::config::UNIFORM_NOISE,
-                   "evaluation.dequantisation: is BIN_CENTRES, but the model was trained on uniformly dequantised pixels and its bound and ODE are those of a "
+                   "evaluation.dequantisation: is BIN_CENTRES, but the model was trained on uniformly dequantised "
+                   "pixels and its bound and ODE are those of a "
                    "continuous density: their figures would mean nothing; use UNIFORM_NOISE");
   const std::vector<std::int64_t> all = core::data::fixed_subset(settings_.seed, dataset.size(), images);
   const std::int64_t count = std::ssize(all), rank = communicator.rank(), size = communicator.size();
@@ -48,7 +50,8 @@ std::vector<BoundTerms> Evaluator::bound(core::objective::ScoreNetwork& network)
   }
   const std::vector<double> all = gather(rows, 4);
   std::vector<BoundTerms> terms;
-  for (std::size_t i = 0; i < all.size(); i += 4) terms.push_back({static_cast<std::int64_t>(all[i]), all[i + 1], all[i + 2], all[i + 3]});
+  for (std::size_t i = 0; i < all.size(); i += 4)
+    terms.push_back({static_cast<std::int64_t>(all[i]), all[i + 1], all[i + 2], all[i + 3]});
   return terms;
 }
 
@@ -59,7 +62,8 @@ std::vector<OdeLikelihood> Evaluator::ode(core::objective::ScoreNetwork& network
   }
   const std::vector<double> all = gather(rows, 3);
   std::vector<OdeLikelihood> likelihoods;
-  for (std::size_t i = 0; i < all.size(); i += 3) likelihoods.push_back({static_cast<std::int64_t>(all[i]), all[i + 1], all[i + 2]});
+  for (std::size_t i = 0; i < all.size(); i += 3)
+    likelihoods.push_back({static_cast<std::int64_t>(all[i]), all[i + 1], all[i + 2]});
   return likelihoods;
 }
 

@@ -24,7 +24,8 @@ class Evaluator {
  public:
   /// `images` of the data set: a fixed random subset, or all of them where there are no more. Throws InputError for a
   /// dequantisation that the estimators of continuous densities cannot be used with.
-  Evaluator(const core::config::RunConfig& config, Communicator& communicator, const core::data::Dataset& dataset, std::int64_t images);
+  Evaluator(const core::config::RunConfig& config, Communicator& communicator, const core::data::Dataset& dataset,
+            std::int64_t images);
 
   /// Per-image figures of all images on every rank, by ascending index. Collective.
   std::vector<core::likelihood::BoundTerms> bound(core::objective::ScoreNetwork& network);

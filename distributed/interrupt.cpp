@@ -1,7 +1,7 @@
 #include "distributed/interrupt.h"
 
-#include <csignal>
 #include <unistd.h>
+#include <csignal>
 
 namespace distributed {
 namespace {

@@ -26,12 +26,12 @@ class Timer {
 struct Progress {
   std::int64_t step = 0, steps = 0;
   core::objective::LossBits loss;
-  double gradient_norm = 0;   // before clipping, mean over the steps of the stretch
+  double gradient_norm = 0;  // before clipping, mean over the steps of the stretch
   double learning_rate = 0;
   double images_per_second = 0;
   double seconds_per_step = 0;
   double exposed_communication = 0;  // share of the time spent waiting for other ranks, of rank 0
-  double resident_mib = 0;    // memory of the largest rank
+  double resident_mib = 0;           // memory of the largest rank
 };
 
 /// Collects the steps between two reports.
@@ -71,7 +71,8 @@ struct CurvePoint {
   double value, standard_error;
 };
 
-/// The values of `field` ("loss_bits", "heldout_bits", ...) in a run's metrics.jsonl, by step; empty where there is no file.
+/// The values of `field` ("loss_bits", "heldout_bits", ...) in a run's metrics.jsonl, by step; empty where there is no
+/// file.
 std::vector<CurvePoint> read_curve(const std::filesystem::path& file, const std::string& field);
 
 /// "step 120/600  loss 3.412 bits/dim  |g| 0.83  512 images/s  1:23 left".

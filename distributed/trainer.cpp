@@ -8,9 +8,9 @@
 #include "core/program/exchange.h"
 #include "core/sde/sde.h"
 #include "distributed/checkpoint_folder.h"
-#include "distributed/sections.h"
 #include "distributed/curves.h"
 #include "distributed/interrupt.h"
+#include "distributed/sections.h"
 #include "distributed/squared_norm.h"
 
 namespace distributed {
@@ -28,7 +28,9 @@ Sharding sharding_of(const RunConfig& config) {
   return config.training().sharding() == config::OPTIMIZER ? Sharding::optimizer : Sharding::none;
 }
 
-std::filesystem::path folder_of(const RunConfig& config) { return config.training().directory(); }
+std::filesystem::path folder_of(const RunConfig& config) {
+  return config.training().directory();
+}
 
 /// Due after every `every` steps and after the last; never where `every` is 0.
 bool due(std::int64_t step, std::int64_t every, std::int64_t steps) {
@@ -43,15 +45,18 @@ Trainer::Trainer(const RunConfig& config, Communicator& communicator, const core
       communicator_(communicator),
       loader_(training, static_cast<std::uint64_t>(config.seed()), config::global_batch(config)),
       training_(core::objective::record_training(config, kernels::Mode::overwrite)),
-      parameters_(layout_of(training_.program.parameters()), sharding_of(config), communicator.rank(), communicator.size()),
+      parameters_(layout_of(training_.program.parameters()), sharding_of(config), communicator.rank(),
+                  communicator.size()),
       reducer_(communicator, parameters_, reduction_of(config), config.training().micro_batches(),
                std::int64_t{config.training().bucket_kib()} * 1024 / 4),
       optimizer_(config, parameters_),
       time_law_(core::sde::time_law(config)) {
   if (start == Start::fresh) refuse_other_run();
-  store_.emplace(communicator, folder_of(config),
-                 RunIdentity{.layout = parameters_.layout(), .config = config::text(config), .fixed_config = config::fixed_text(config)},
-                 config.training().keep_checkpoints());
+  store_.emplace(
+      communicator, folder_of(config),
+      RunIdentity{
+          .layout = parameters_.layout(), .config = config::text(config), .fixed_config = config::fixed_text(config)},
+      config.training().keep_checkpoints());
   const auto images = static_cast<std::size_t>(config.training().micro_batch_images());
   pixels_.resize(images * static_cast<std::size_t>(training.shape().elements()));
   samples_.resize(images);
@@ -63,8 +68,8 @@ Trainer::Trainer(const RunConfig& config, Communicator& communicator, const core
   if (heldout && config.training().evaluate_every() > 0) {
     if (const auto entropy = heldout->entropy()) entropy_ = entropy->bits_per_dim;
     evaluator_.emplace(config, communicator, *heldout, config.training().evaluate_images());
-    network_ = std::make_unique<core::objective::ScoreNetwork>(core::model::unet_spec(config), time_law_.sde, config.evaluation().batch_images(),
-                                                               config.training().threads());
+    network_ = std::make_unique<core::objective::ScoreNetwork>(
+        core::model::unet_spec(config), time_law_.sde, config.evaluation().batch_images(), config.training().threads());
     ema_.emplace(parameters_.layout().total);
     bind_flat(*network_, parameters_.layout(), ema_->span());
   }
@@ -100,8 +105,9 @@ void Trainer::prepare_state(Start start) {
     gather_loaded(communicator_, parameters_);
     first_step_ = loaded->step;
   } else {
-    core::model::initialise(training_.program, static_cast<std::uint64_t>(config_.seed()),
-                            [&](std::size_t i) { return parameters_.layout().tensors[i].range().of(parameters_.weights()); });
+    core::model::initialise(training_.program, static_cast<std::uint64_t>(config_.seed()), [&](std::size_t i) {
+      return parameters_.layout().tensors[i].range().of(parameters_.weights());
+    });
     const std::span<const float> own = parameters_.range().of(parameters_.weights());
     std::copy(own.begin(), own.end(), parameters_.ema().begin());
   }
@@ -119,10 +125,13 @@ void Trainer::refuse_other_run() {
   try {
     found[0] = leads() && !complete_checkpoints(checkpoint_folder(folder_of(config_))).empty();
   } catch (const FileError& error) {
-    throw kernels::InputError(fmt::format("{}: cannot be a run's folder: {}; choose another training.directory", folder_of(config_).string(), error.what()));
+    throw kernels::InputError(fmt::format("{}: cannot be a run's folder: {}; choose another training.directory",
+                                          folder_of(config_).string(), error.what()));
   }
   communicator_.all_reduce(std::span<std::int64_t>(found), Combine::max);
-  kernels::require(found[0] == 0, "{}: holds the checkpoints of a run; go on with it by --resume, or give another training.directory", folder_of(config_).string());
+  kernels::require(found[0] == 0,
+                   "{}: holds the checkpoints of a run; go on with it by --resume, or give another training.directory",
+                   folder_of(config_).string());
 }
 
 int Trainer::run() {
@@ -175,10 +184,11 @@ void Trainer::check_finite(std::int64_t step, int micro_batch) {
     exchanging_ = false;
     const auto where = executor_->find_non_finite();
     throw kernels::RunError(
-        fmt::format("{}: step {}, micro-batch {}: the loss of image {} at time {:.6g} is {}{}; resume from a checkpoint with a "
-                    "smaller optimizer.learning_rate or optimizer.gradient_clip",
-                    communicator_.name(), step, micro_batch, samples_[i], times_[i], losses_[i],
-                    where ? fmt::format(", first seen in {} of {}", where->operation, where->tensor) : ""),
+        fmt::format(
+            "{}: step {}, micro-batch {}: the loss of image {} at time {:.6g} is {}{}; resume from a checkpoint with a "
+            "smaller optimizer.learning_rate or optimizer.gradient_clip",
+            communicator_.name(), step, micro_batch, samples_[i], times_[i], losses_[i],
+            where ? fmt::format(", first seen in {} of {}", where->operation, where->tensor) : ""),
         exit_not_finite);
   }
 }
@@ -190,16 +200,18 @@ void Trainer::report_non_finite_gradient(std::int64_t step) {
   for (int micro_batch = own.begin; micro_batch < own.end && found.empty(); ++micro_batch) {
     compute(step, micro_batch);
     if (const auto where = executor_->find_non_finite()) {
-      found = fmt::format("{}: step {}, micro-batch {}: {} of {} is not finite", communicator_.name(), step, micro_batch,
-                          where->operation, where->tensor);
-      if (where->image < std::ssize(times_)) found += fmt::format(" (time {:.6g})", times_[static_cast<std::size_t>(where->image)]);
+      found = fmt::format("{}: step {}, micro-batch {}: {} of {} is not finite", communicator_.name(), step,
+                          micro_batch, where->operation, where->tensor);
+      if (where->image < std::ssize(times_))
+        found += fmt::format(" (time {:.6g})", times_[static_cast<std::size_t>(where->image)]);
     }
   }
   for (const std::string& text : communicator_.all_gather(found)) {
     if (!text.empty()) throw kernels::RunError(text, exit_not_finite);
   }
-  throw kernels::RunError(fmt::format("step {}: the sum of finite gradients over the ranks is not finite: they overflow", step),
-                          exit_not_finite);
+  throw kernels::RunError(
+      fmt::format("step {}: the sum of finite gradients over the ranks is not finite: they overflow", step),
+      exit_not_finite);
 }
 
 void Trainer::report(std::int64_t step) {
@@ -225,8 +237,8 @@ void Trainer::evaluate(std::int64_t step) {
   for (const core::likelihood::BoundTerms& terms : evaluator_->bound(*network_)) totals.push_back(terms.total());
   const core::likelihood::Summary bound = core::likelihood::summarise(totals);
   if (leads()) {
-    fmt::print("step {}/{}  held-out bound {:.4f} ± {:.4f} bits/dim on {} images\n", step + 1, config_.training().steps(),
-               bound.mean, bound.standard_error, bound.images);
+    fmt::print("step {}/{}  held-out bound {:.4f} ± {:.4f} bits/dim on {} images\n", step + 1,
+               config_.training().steps(), bound.mean, bound.standard_error, bound.images);
     std::fflush(stdout);
     metrics_->write_heldout(step + 1, bound.mean, bound.standard_error, bound.images);
     draw_curves(folder_of(config_), entropy_);

@@ -25,8 +25,9 @@ inline constexpr int exit_not_finite = 5;
 
 class Trainer {
  public:
-  /// `config` is valid and the same on every rank. With Start::resume the newest checkpoint of the run's folder is read;
-  /// with Start::fresh a folder that has one is refused. `heldout` may be empty: then nothing is evaluated on the way.
+  /// `config` is valid and the same on every rank. With Start::resume the newest checkpoint of the run's folder is
+  /// read; with Start::fresh a folder that has one is refused. `heldout` may be empty: then nothing is evaluated on the
+  /// way.
   Trainer(const core::config::RunConfig& config, Communicator& communicator, const core::data::Dataset& training,
           const core::data::Dataset* heldout, Start start);
 
@@ -58,8 +59,8 @@ class Trainer {
   std::unique_ptr<core::program::Executor> executor_;
   bool exchanging_ = true;  // false while a step is run again to find a non-finite value
   std::optional<CheckpointStore> store_;
-  std::optional<Metrics> metrics_;  // of rank 0
-  std::optional<Evaluator> evaluator_;  // of the held-out images
+  std::optional<Metrics> metrics_;                          // of rank 0
+  std::optional<Evaluator> evaluator_;                      // of the held-out images
   std::unique_ptr<core::objective::ScoreNetwork> network_;  // that reads ema_
   std::optional<Floats> ema_;
   std::optional<double> entropy_;  // of the held-out source

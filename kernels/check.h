@@ -29,7 +29,8 @@ void require(bool holds, fmt::format_string<Arguments...> text, Arguments&&... a
 
 /// Throws std::logic_error with the place of the call unless `holds`: for our own promises, never for input.
 inline void ensure(bool holds, const char* promise, std::source_location place = std::source_location::current()) {
-  if (!holds) throw std::logic_error(fmt::format("{}:{}: broken promise: {}", place.file_name(), place.line(), promise));
+  if (!holds)
+    throw std::logic_error(fmt::format("{}:{}: broken promise: {}", place.file_name(), place.line(), promise));
 }
 
 }  // namespace kernels

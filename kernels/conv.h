@@ -1,4 +1,5 @@
-// Convolution records, 1x1 and 3x3, stride 1, zero padding, NHWC: everything that a kernel can do on load and on store is part of them.
+// Convolution records, 1x1 and 3x3, stride 1, zero padding, NHWC: everything that a kernel can do on load and on store
+// is part of them.
 #pragma once
 
 #include <tuple>
@@ -41,7 +42,10 @@ struct Conv {
   Prologue prologue;
   float scale = 1;
   Out y, moments;
-  auto operands() { return std::tie(x0, x1, weight, bias, embedding, residual, prologue.coefficients, prologue.statistics, prologue.positions, y, moments); }
+  auto operands() {
+    return std::tie(x0, x1, weight, bias, embedding, residual, prologue.coefficients, prologue.statistics,
+                    prologue.positions, y, moments);
+  }
 };
 
 /// dz[n,h,w,c0+c1] = gradient with respect to z of Conv's prologue (with respect to x where there is no norm).
@@ -52,7 +56,9 @@ struct ConvDataGradient {
   Prologue prologue;
   float scale = 1;
   Out dz, sums;
-  auto operands() { return std::tie(dy, weight, x0, x1, prologue.coefficients, prologue.statistics, prologue.positions, dz, sums); }
+  auto operands() {
+    return std::tie(dy, weight, x0, x1, prologue.coefficients, prologue.statistics, prologue.positions, dz, sums);
+  }
 };
 
 /// dweight, dbias (+)= gradient of Conv's parameters, by `mode`; dembedding[n,k] = scale * sum over h', w' of dy.
@@ -65,7 +71,10 @@ struct ConvWeightGradient {
   Mode mode = Mode::overwrite;
   InOut dweight, dbias;
   Out dembedding;
-  auto operands() { return std::tie(dy, x0, x1, prologue.coefficients, prologue.statistics, prologue.positions, dweight, dbias, dembedding); }
+  auto operands() {
+    return std::tie(dy, x0, x1, prologue.coefficients, prologue.statistics, prologue.positions, dweight, dbias,
+                    dembedding);
+  }
 };
 
 Step prepare(const Conv&, const CpuContext&);

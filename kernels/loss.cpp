@@ -7,7 +7,8 @@ namespace kernels {
 Step prepare(const NoiseLoss& op, const CpuContext& context) {
   ensure(op.output.shape == op.noise.shape, "NoiseLoss compares equal shapes");
   return {.run = [op, threads = context.threads](const Memory& memory) {
-    const float *output = memory.at<float>(op.output), *noise = memory.at<float>(op.noise), *weight = memory.at<float>(op.weight);
+    const float *output = memory.at<float>(op.output), *noise = memory.at<float>(op.noise),
+                *weight = memory.at<float>(op.weight);
     float* loss = memory.at<float>(op.loss);
     const std::int64_t images = op.output.shape[0], count = op.output.shape.elements() / images;
     parallel_for(threads, images, [&](std::int64_t n) {

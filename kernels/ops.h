@@ -25,7 +25,8 @@ void for_each_operand(Op& op, F&& f) {
   const auto visit_one = [&](auto& operand) {
     if (operand) f(operand);
   };
-  std::visit([&](auto& record) { std::apply([&](auto&... operands) { (visit_one(operands), ...); }, record.operands()); }, op);
+  std::visit(
+      [&](auto& record) { std::apply([&](auto&... operands) { (visit_one(operands), ...); }, record.operands()); }, op);
 }
 
 /// The record's type as text ("ConvDataGradient"), for messages and tables.

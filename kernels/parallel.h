@@ -28,9 +28,8 @@ void parallel_for(int threads, std::int64_t count, const F& f) {
 template <typename F>
 void for_each_chunk(int threads, std::int64_t count, const F& f) {
   constexpr std::int64_t chunk = 16384;
-  parallel_for(threads, (count + chunk - 1) / chunk, [&](std::int64_t i) {
-    f(i * chunk, (i + 1) * chunk < count ? (i + 1) * chunk : count);
-  });
+  parallel_for(threads, (count + chunk - 1) / chunk,
+               [&](std::int64_t i) { f(i * chunk, (i + 1) * chunk < count ? (i + 1) * chunk : count); });
 }
 
 /// Number of the calling thread, in [0, threads) of the parallel_for around it.

@@ -8,7 +8,9 @@
 namespace kernels {
 namespace {
 
-std::int64_t elements_per_image(const Tensor& images) { return images.shape.elements() / images.shape[0]; }
+std::int64_t elements_per_image(const Tensor& images) {
+  return images.shape.elements() / images.shape[0];
+}
 
 }  // namespace
 
@@ -58,13 +60,15 @@ Step prepare(const DrawTime& op, const CpuContext&) {
 Step prepare(const Perturb& op, const CpuContext& context) {
   ensure(op.x.shape == op.xt.shape && op.x.shape == op.noise.shape, "Perturb keeps the shape");
   return {.run = [op, threads = context.threads](const Memory& memory) {
-    const float *x = memory.at<float>(op.x), *mean = memory.at<float>(op.mean), *deviation = memory.at<float>(op.deviation);
+    const float *x = memory.at<float>(op.x), *mean = memory.at<float>(op.mean),
+                *deviation = memory.at<float>(op.deviation);
     const std::int64_t* positions = memory.at<std::int64_t>(op.positions);
     float *xt = memory.at<float>(op.xt), *noise = memory.at<float>(op.noise);
     const std::int64_t count = elements_per_image(op.x);
     parallel_for(threads, op.x.shape[0], [&](std::int64_t n) {
       for (std::int64_t first = 0; first < count; first += 4) {
-        const Words words = philox(op.seed, Stream::noise, static_cast<std::uint64_t>(positions[n]), static_cast<std::uint32_t>(first / 4));
+        const Words words = philox(op.seed, Stream::noise, static_cast<std::uint64_t>(positions[n]),
+                                   static_cast<std::uint32_t>(first / 4));
         float z[4];
         normal_pair(words.word[0], words.word[1], z[0], z[1]);
         normal_pair(words.word[2], words.word[3], z[2], z[3]);

@@ -21,9 +21,10 @@ struct Dequantise {
   auto operands() { return std::tie(pixels, positions, x); }
 };
 
-/// A time for each image, stratified over the global batch: image p has u = frac(u0(step) + (p mod global_batch) / global_batch),
-/// step = p / global_batch, and the time that `sampling` gives for u. Outputs, each [n] f32: time; mean = a(t); deviation = s(t);
-/// label = what the network is conditioned on; weight = the training weight of |noise residual|^2 averaged over the dimensions.
+/// A time for each image, stratified over the global batch: image p has u = frac(u0(step) + (p mod global_batch) /
+/// global_batch), step = p / global_batch, and the time that `sampling` gives for u. Outputs, each [n] f32: time; mean
+/// = a(t); deviation = s(t); label = what the network is conditioned on; weight = the training weight of |noise
+/// residual|^2 averaged over the dimensions.
 struct DrawTime {
   In positions;
   std::uint64_t seed = 0;

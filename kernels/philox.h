@@ -1,4 +1,5 @@
-// Randomness as a pure function: Philox4x32-10 (Salmon et al. 2011) of (seed, stream, image, draw), the same on every device.
+// Randomness as a pure function: Philox4x32-10 (Salmon et al. 2011) of (seed, stream, image, draw), the same on every
+// device.
 #pragma once
 
 #include <Random123/philox.h>
@@ -11,7 +12,18 @@
 namespace kernels {
 
 /// What a random number is for: numbers of different streams never meet.
-enum class Stream : std::uint32_t { initialise, shuffle, source, dequantise, flip, time, noise, dropout, probe, sampling };
+enum class Stream : std::uint32_t {
+  initialise,
+  shuffle,
+  source,
+  dequantise,
+  flip,
+  time,
+  noise,
+  dropout,
+  probe,
+  sampling
+};
 
 /// 128 random bits.
 struct Words {
@@ -20,8 +32,10 @@ struct Words {
 
 /// The words at counter (image, block, stream + 256 * site) under the key `seed`. `image` is a global position or the
 /// index of an image, below 2^48 (its upper 16 bits are shared with `site`'s); `block` counts within the image.
-PORTABLE Words philox(std::uint64_t seed, Stream stream, std::uint64_t image, std::uint32_t block, std::uint32_t site = 0) {
-  const r123::Philox4x32::ctr_type counter = {{static_cast<std::uint32_t>(image), static_cast<std::uint32_t>(image >> 32), block,
+PORTABLE Words philox(std::uint64_t seed, Stream stream, std::uint64_t image, std::uint32_t block,
+                      std::uint32_t site = 0) {
+  const r123::Philox4x32::ctr_type counter = {{static_cast<std::uint32_t>(image),
+                                               static_cast<std::uint32_t>(image >> 32), block,
                                                static_cast<std::uint32_t>(stream) + 256 * site}};
   const r123::Philox4x32::key_type key = {{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}};
   const auto words = r123::Philox4x32()(counter, key);
@@ -29,7 +43,9 @@ PORTABLE Words philox(std::uint64_t seed, Stream stream, std::uint64_t image, st
 }
 
 /// Uniform in [0, 1), a multiple of 2^-24.
-PORTABLE float uniform_float(std::uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
+PORTABLE float uniform_float(std::uint32_t word) {
+  return static_cast<float>(word >> 8) * 0x1p-24f;
+}
 
 /// Uniform in [0, 1), a multiple of 2^-53.
 PORTABLE double uniform_double(std::uint32_t high, std::uint32_t low) {

@@ -32,8 +32,8 @@ struct AddScaled {
   auto operands() { return std::tie(x, y); }
 };
 
-/// y[n,2k] = [sin(label[n] w_0..w_{k-1}), cos(the same)], w_j = 10000^(-j/(k-1)): the positional embedding of a time label
-/// (score_sde get_timestep_embedding; k >= 2).
+/// y[n,2k] = [sin(label[n] w_0..w_{k-1}), cos(the same)], w_j = 10000^(-j/(k-1)): the positional embedding of a time
+/// label (score_sde get_timestep_embedding; k >= 2).
 struct TimeEmbedding {
   In label;
   Out y;

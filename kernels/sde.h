@@ -1,4 +1,5 @@
-// The three diffusions as scalar functions of time, t in [0, 1]: every formula once, for both compilers, float or double.
+// The three diffusions as scalar functions of time, t in [0, 1]: every formula once, for both compilers, float or
+// double.
 //
 // Linear SDE dx = f(t) x dt + g(t) dw with x_t | x_0 ~ N(a(t) x_0, s(t)^2 I); log-SNR lambda = log(a^2/s^2), and always
 // g^2/s^2 = -dlambda/dt. VP and VE: Song et al. 2021 (score SDE); sub-VP: the same, appendix B. Where small differences
@@ -16,8 +17,8 @@ enum class SdeKind : std::uint8_t { vp, sub_vp, ve };
 
 struct Sde {
   SdeKind kind = SdeKind::vp;
-  double beta_min = 0.1, beta_max = 20;      // VP, sub-VP: beta(t) = beta_min + t (beta_max - beta_min)
-  double sigma_min = 0.01, sigma_max = 50;   // VE: s(t) = sigma_min (sigma_max/sigma_min)^t
+  double beta_min = 0.1, beta_max = 20;     // VP, sub-VP: beta(t) = beta_min + t (beta_max - beta_min)
+  double sigma_min = 0.01, sigma_max = 50;  // VE: s(t) = sigma_min (sigma_max/sigma_min)^t
 };
 
 template <typename T>
@@ -100,10 +101,15 @@ PORTABLE T time_label(const Sde& sde, T t) {
 }
 
 /// Standard deviation of the prior N(0, p^2 I) that x_1 is taken for.
-PORTABLE double prior_deviation(const Sde& sde) { return sde.kind == SdeKind::ve ? sde.sigma_max : 1; }
+PORTABLE double prior_deviation(const Sde& sde) {
+  return sde.kind == SdeKind::ve ? sde.sigma_max : 1;
+}
 
-/// score = sign * network output / s(t): -1 where the network predicts the noise (VP, sub-VP), +1 for VE (scale by sigma).
-PORTABLE float output_sign(const Sde& sde) { return sde.kind == SdeKind::ve ? 1.0f : -1.0f; }
+/// score = sign * network output / s(t): -1 where the network predicts the noise (VP, sub-VP), +1 for VE (scale by
+/// sigma).
+PORTABLE float output_sign(const Sde& sde) {
+  return sde.kind == SdeKind::ve ? 1.0f : -1.0f;
+}
 
 enum class TimeSampling : std::uint8_t { uniform, importance };
 enum class Weighting : std::uint8_t { simple, likelihood };
@@ -124,9 +130,9 @@ PORTABLE double sample_time(const TimeLaw& law, double u) {
   return t < law.smallest_time ? law.smallest_time : t > 1 ? 1 : t;
 }
 
-/// Weight of the mean squared noise residual |s score + z|^2 of an image at time t: lambda(t)/s^2 over the density that t
-/// was drawn with, constants dropped, so that both samplings minimise the same objective.
-/// simple: lambda = s^2. likelihood: lambda = g^2 (ScoreFlow, Theorem 1).
+/// Weight of the mean squared noise residual |s score + z|^2 of an image at time t: lambda(t)/s^2 over the density that
+/// t was drawn with, constants dropped, so that both samplings minimise the same objective. simple: lambda = s^2.
+/// likelihood: lambda = g^2 (ScoreFlow, Theorem 1).
 PORTABLE double training_weight(const TimeLaw& law, double t) {
   const bool importance = law.sampling == TimeSampling::importance;
   if (law.weighting == Weighting::likelihood) return importance ? 1.0 : log_snr_rate(law.sde, t);

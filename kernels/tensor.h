@@ -24,13 +24,21 @@ constexpr std::size_t bytes(Element element) {
 template <typename T>
 constexpr Element element_of();
 template <>
-constexpr Element element_of<float>() { return Element::f32; }
+constexpr Element element_of<float>() {
+  return Element::f32;
+}
 template <>
-constexpr Element element_of<double>() { return Element::f64; }
+constexpr Element element_of<double>() {
+  return Element::f64;
+}
 template <>
-constexpr Element element_of<std::int64_t>() { return Element::i64; }
+constexpr Element element_of<std::int64_t>() {
+  return Element::i64;
+}
 template <>
-constexpr Element element_of<std::uint8_t>() { return Element::u8; }
+constexpr Element element_of<std::uint8_t>() {
+  return Element::u8;
+}
 
 /// Up to four extents, slowest first: [n,h,w,c] for images, [k,r,s,c] for convolution weights, [n,c] and [n] for rows.
 class Shape {

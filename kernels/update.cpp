@@ -20,7 +20,8 @@ Step prepare(const AdamStep& op, const CpuContext& context) {
     const auto beta2 = static_cast<float>(op.beta2), rest2 = static_cast<float>(1 - op.beta2);
     const auto epsilon = static_cast<float>(op.epsilon);
     const float* gradient = memory.at<float>(op.gradient);
-    float *weights = memory.at<float>(op.weights), *m = memory.at<float>(op.m), *v = memory.at<float>(op.v), *ema = memory.at<float>(op.ema);
+    float *weights = memory.at<float>(op.weights), *m = memory.at<float>(op.m), *v = memory.at<float>(op.v),
+          *ema = memory.at<float>(op.ema);
     for_each_chunk(threads, op.weights.shape.elements(), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         const float g = scale * gradient[i];

@@ -20,7 +20,8 @@ enum class AdamSetting : std::uint8_t {
 
 /// Adam (Kingma and Ba 2015) and the exponential moving average of the weights, all [n] f32:
 /// g = gradient_scale * gradient; m = beta1 m + (1-beta1) g; v = beta2 v + (1-beta2) g^2;
-/// weights -= learning_rate * (m/first_correction) / (sqrt(v/second_correction) + epsilon); ema += ema_share (weights - ema).
+/// weights -= learning_rate * (m/first_correction) / (sqrt(v/second_correction) + epsilon); ema += ema_share (weights -
+/// ema).
 struct AdamStep {
   In gradient, settings;
   InOut weights, m, v, ema;
@@ -28,7 +29,8 @@ struct AdamStep {
   auto operands() { return std::tie(gradient, settings, weights, m, v, ema); }
 };
 
-/// A point where other ranks are heard: calls the context's exchange with the topic and the data (whose bytes it may change).
+/// A point where other ranks are heard: calls the context's exchange with the topic and the data (whose bytes it may
+/// change).
 struct Exchange {
   int topic = 0;
   InOut data;

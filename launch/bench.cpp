@@ -23,11 +23,15 @@ struct BenchFlags {
 int bench_step(const BenchFlags& flags, Session& session) {
   const core::config::RunConfig config = load(flags.config, session);
   const auto training = core::objective::record_training(config, kernels::Mode::overwrite);
-  const auto executor = core::program::make_cpu_executor(training.program, {.threads = config.training().threads(), .exchange = {}});
+  const auto executor =
+      core::program::make_cpu_executor(training.program, {.threads = config.training().threads(), .exchange = {}});
   const distributed::Layout layout = distributed::layout_of(training.program.parameters());
   const distributed::Floats weights(layout.total), gradients(layout.total);
-  const auto part = [&](const distributed::Floats& flat, std::size_t i) { return layout.tensors[i].range().of(flat.span()); };
-  core::model::initialise(training.program, static_cast<std::uint64_t>(config.seed()), [&](std::size_t i) { return part(weights, i); });
+  const auto part = [&](const distributed::Floats& flat, std::size_t i) {
+    return layout.tensors[i].range().of(flat.span());
+  };
+  core::model::initialise(training.program, static_cast<std::uint64_t>(config.seed()),
+                          [&](std::size_t i) { return part(weights, i); });
   for (std::size_t i = 0; i < layout.tensors.size(); ++i) {
     executor->bind(training.program.parameters()[i].tensor, part(weights, i));
     executor->bind(training.gradients[i], part(gradients, i));
@@ -52,14 +56,17 @@ int bench_step(const BenchFlags& flags, Session& session) {
     ++row.records;
   }
   std::vector<std::pair<std::string, Row>> sorted(rows.begin(), rows.end());
-  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second.seconds > b.second.seconds; });
+  std::sort(sorted.begin(), sorted.end(),
+            [](const auto& a, const auto& b) { return a.second.seconds > b.second.seconds; });
   fmt::print("{:<22} {:>7} {:>10} {:>7} {:>9}\n", "record", "count", "ms", "share", "GFLOP/s");
   for (const auto& [name, row] : sorted) {
-    fmt::print("{:<22} {:>7} {:>10.2f} {:>6.1f}% {:>9}\n", name, row.records, 1e3 * row.seconds, 100 * row.seconds / whole,
-               row.flops > 0 ? fmt::format("{:.0f}", 1e-9 * row.flops / row.seconds) : "");
+    fmt::print("{:<22} {:>7} {:>10.2f} {:>6.1f}% {:>9}\n", name, row.records, 1e3 * row.seconds,
+               100 * row.seconds / whole, row.flops > 0 ? fmt::format("{:.0f}", 1e-9 * row.flops / row.seconds) : "");
   }
-  fmt::print("one micro-batch of {} images: {:.2f} ms, the fastest of {}; {:.1f} images/s, {:.0f} GFLOP/s\n", config.training().micro_batch_images(), 1e3 * whole,
-             flags.runs, config.training().micro_batch_images() / whole, 1e-9 * core::program::total_flops(training.program) / whole);
+  fmt::print("one micro-batch of {} images: {:.2f} ms, the fastest of {}; {:.1f} images/s, {:.0f} GFLOP/s\n",
+             config.training().micro_batch_images(), 1e3 * whole, flags.runs,
+             config.training().micro_batch_images() / whole,
+             1e-9 * core::program::total_flops(training.program) / whole);
   return 0;
 }
 
@@ -68,7 +75,8 @@ int bench_step(const BenchFlags& flags, Session& session) {
 void add_bench(CLI::App& app, Action& chosen) {
   CLI::App* bench = app.add_subcommand("bench", "Where the time goes");
   bench->require_subcommand(1);
-  CLI::App* command = bench->add_subcommand("step", "Time the forward and backward pass of one micro-batch, by kind of record");
+  CLI::App* command =
+      bench->add_subcommand("step", "Time the forward and backward pass of one micro-batch, by kind of record");
   auto flags = std::make_shared<BenchFlags>();
   add_config_flags(*command, flags->config);
   command->add_option("--runs", flags->runs, "Runs; the fastest counts")->check(at_least(1))->capture_default_str();

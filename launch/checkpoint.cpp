@@ -37,11 +37,14 @@ int verify(const std::string& checkpoint) {
   return problems.empty() ? 0 : 2;
 }
 
-void add(CLI::App& parent, Action& chosen, const std::string& name, const std::string& help, const std::string& argument, int (*act)(const std::string&)) {
+void add(CLI::App& parent, Action& chosen, const std::string& name, const std::string& help,
+         const std::string& argument, int (*act)(const std::string&)) {
   CLI::App* command = parent.add_subcommand(name, help);
   auto path = std::make_shared<std::string>();
   command->add_option(argument, *path)->required()->check(CLI::ExistingDirectory)->type_name("DIR");
-  command->callback([path, act, &chosen] { chosen = [path, act](Session&) { return with_file_errors([&] { return act(*path); }); }; });
+  command->callback([path, act, &chosen] {
+    chosen = [path, act](Session&) { return with_file_errors([&] { return act(*path); }); };
+  });
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// What the subcommands of the binary share: each adds its own flags to the parser and says what to do when it is chosen.
+// What the subcommands of the binary share: each adds its own flags to the parser and says what to do when it is
+// chosen.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -51,7 +52,8 @@ CLI::Validator at_least(std::int64_t low);
 /// Throws InputError where a file of this name could not be written: asked before the work whose result it is to hold.
 void require_writable(const std::filesystem::path& file);
 
-/// Folders that presets are looked for in: beside the installed binary, in the source tree of a build, and in ./configs.
+/// Folders that presets are looked for in: beside the installed binary, in the source tree of a build, and in
+/// ./configs.
 std::vector<std::filesystem::path> preset_folders(const char* program);
 
 core::config::RunConfig load(const ConfigFlags& flags, const Session& session);

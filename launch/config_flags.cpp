@@ -9,7 +9,9 @@
 namespace launch {
 
 void add_config_flags(CLI::App& command, ConfigFlags& flags) {
-  command.add_option("--config", flags.config, "A config file, or the name of a preset")->required()->type_name("FILE|PRESET");
+  command.add_option("--config", flags.config, "A config file, or the name of a preset")
+      ->required()
+      ->type_name("FILE|PRESET");
   command
       .add_option("--set", flags.overrides,
                   "Overrides in the config's own language: --set 'optimizer { learning_rate: 1e-4 }' (repeatable)")
@@ -21,15 +23,18 @@ CLI::Validator at_least(std::int64_t low) {
   return {[low](std::string& text) {
             std::int64_t value = 0;
             const bool number = CLI::detail::lexical_cast(text, value);
-            return number && value >= low ? std::string() : fmt::format("is {}, must be a whole number of at least {}", text, low);
+            return number && value >= low ? std::string()
+                                          : fmt::format("is {}, must be a whole number of at least {}", text, low);
           },
           fmt::format("INT >= {}", low)};
 }
 
 void require_writable(const std::filesystem::path& file) {
   const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
-  kernels::require(!std::filesystem::is_directory(file), "{}: is a folder, a file is to be written there", file.string());
-  kernels::require(access(folder.c_str(), W_OK) == 0, "{}: cannot be written: {}: {}", file.string(), folder.string(), std::strerror(errno));
+  kernels::require(!std::filesystem::is_directory(file), "{}: is a folder, a file is to be written there",
+                   file.string());
+  kernels::require(access(folder.c_str(), W_OK) == 0, "{}: cannot be written: {}: {}", file.string(), folder.string(),
+                   std::strerror(errno));
 }
 
 std::vector<std::filesystem::path> preset_folders(const char* program) {
@@ -47,7 +52,8 @@ core::config::RunConfig load(const ConfigFlags& flags, const Session& session) {
 core::config::RunConfig load_run(const std::filesystem::path& run, const std::vector<std::string>& overrides,
                                  const Session& session) {
   const std::filesystem::path file = run / "config.textproto";
-  kernels::require(std::filesystem::exists(file), "{}: is not the folder of a run (it has no config.textproto)", run.string());
+  kernels::require(std::filesystem::exists(file), "{}: is not the folder of a run (it has no config.textproto)",
+                   run.string());
   core::config::RunConfig config = core::config::load_valid(file, overrides, preset_folders(session.program()));
   config.mutable_training()->set_directory(run.string());  // a run may have been moved
   return config;

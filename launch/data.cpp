@@ -20,7 +20,8 @@ core::config::RunConfig config_of(const InspectFlags& flags, const Session& sess
   if (!flags.config.empty()) return load({flags.config, flags.overrides}, session);
   kernels::require(!flags.files.empty() && flags.size > 0, "data inspect: give --config, or --files and --size");
   core::config::RunConfig config;
-  for (const std::string& file : flags.files) config.mutable_data()->mutable_training()->mutable_files()->add_path(file);
+  for (const std::string& file : flags.files)
+    config.mutable_data()->mutable_training()->mutable_files()->add_path(file);
   config.mutable_data()->set_image_size(flags.size);
   config.mutable_data()->set_channels(flags.channels);
   return core::config::with_defaults(config);
@@ -43,14 +44,20 @@ int inspect(const InspectFlags& flags, Session& session) {
 void add_data(CLI::App& app, Action& chosen) {
   CLI::App* data = app.add_subcommand("data", "Look at images before training on them");
   data->require_subcommand(1);
-  CLI::App* command = data->add_subcommand("inspect", "Count, shape, statistics, fingerprint and a contact sheet of a data set");
+  CLI::App* command =
+      data->add_subcommand("inspect", "Count, shape, statistics, fingerprint and a contact sheet of a data set");
   auto flags = std::make_shared<InspectFlags>();
-  command->add_option("--config", flags->config, "A config file or preset whose data to inspect")->type_name("FILE|PRESET");
+  command->add_option("--config", flags->config, "A config file or preset whose data to inspect")
+      ->type_name("FILE|PRESET");
   command->add_option("--set", flags->overrides, "Overrides of the config")->type_name("TEXT")->take_all();
   command->add_option("--files", flags->files, "Folders, tars or CIFAR-10 files to inspect instead")->type_name("PATH");
   command->add_option("--size", flags->size, "With --files: image size in pixels")->check(at_least(4));
-  command->add_option("--channels", flags->channels, "With --files: 1 (grey) or 3 (colour)")->check(CLI::IsMember({1, 3}))->capture_default_str();
-  command->add_option("--on", flags->set, "With --config: training or heldout images")->check(CLI::IsMember({"training", "heldout"}))->capture_default_str();
+  command->add_option("--channels", flags->channels, "With --files: 1 (grey) or 3 (colour)")
+      ->check(CLI::IsMember({1, 3}))
+      ->capture_default_str();
+  command->add_option("--on", flags->set, "With --config: training or heldout images")
+      ->check(CLI::IsMember({"training", "heldout"}))
+      ->capture_default_str();
   command->add_option("--output", flags->output, "The contact sheet's PNG file")->capture_default_str();
   command->callback([flags, &chosen] { chosen = [flags](Session& session) { return inspect(*flags, session); }; });
 }

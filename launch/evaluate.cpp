@@ -27,17 +27,21 @@ struct EvaluateFlags {
 int evaluate(const EvaluateFlags& flags, Session& session) {
   const core::config::RunConfig config = load_run(flags.run.directory, flags.run.overrides, session);
   const bool heldout = flags.set == "heldout";
-  kernels::require(!heldout || config.data().has_heldout(), "data.heldout: is not set; set it, or evaluate the training images with --on training");
-  const std::filesystem::path output = flags.output.empty() ? std::filesystem::path(flags.run.directory) / "likelihood.tsv" : std::filesystem::path(flags.output);
+  kernels::require(!heldout || config.data().has_heldout(),
+                   "data.heldout: is not set; set it, or evaluate the training images with --on training");
+  const std::filesystem::path output = flags.output.empty()
+                                           ? std::filesystem::path(flags.run.directory) / "likelihood.tsv"
+                                           : std::filesystem::path(flags.output);
   require_writable(output);
   distributed::Communicator& communicator = session.communicator();
   const auto dataset = core::data::open(config, heldout ? config.data().heldout() : config.data().training());
   Trained trained(config, communicator, flags.run, config.evaluation().batch_images());
 
-  Report report{.data = fmt::format("{} ({})", dataset.describe(), flags.set),
-                .model = fmt::format("{} at step {}, averaged weights; {}, smallest time {}", flags.run.directory, trained.step(),
-                                     core::sde::describe(core::sde::sde_of(config)), config.sde().smallest_time()),
-                .passes = config.evaluation().passes()};
+  Report report{
+      .data = fmt::format("{} ({})", dataset.describe(), flags.set),
+      .model = fmt::format("{} at step {}, averaged weights; {}, smallest time {}", flags.run.directory, trained.step(),
+                           core::sde::describe(core::sde::sde_of(config)), config.sde().smallest_time()),
+      .passes = config.evaluation().passes()};
   const auto all_images = [&](std::int64_t wanted) { return wanted > 0 ? wanted : dataset.size(); };
   if (flags.estimator != "ode") {
     distributed::Evaluator evaluator(config, communicator, dataset, all_images(flags.images));
@@ -46,7 +50,8 @@ int evaluate(const EvaluateFlags& flags, Session& session) {
     report.bound_times = config.evaluation().bound_times();
   }
   if (flags.estimator != "bound") {
-    distributed::Evaluator evaluator(config, communicator, dataset, all_images(flags.ode_images >= 0 ? flags.ode_images : flags.images));
+    distributed::Evaluator evaluator(config, communicator, dataset,
+                                     all_images(flags.ode_images >= 0 ? flags.ode_images : flags.images));
     evaluator.on_progress(progress_bar("ODE"));
     report.ode = evaluator.ode(trained.network());
     report.ode_tolerance = config.evaluation().ode_tolerance();
@@ -64,14 +69,22 @@ int evaluate(const EvaluateFlags& flags, Session& session) {
 }  // namespace
 
 void add_evaluate(CLI::App& app, Action& chosen) {
-  CLI::App* command = app.add_subcommand("evaluate", "The likelihood of a trained run in bits/dim: variational bound and probability-flow ODE");
+  CLI::App* command = app.add_subcommand(
+      "evaluate", "The likelihood of a trained run in bits/dim: variational bound and probability-flow ODE");
   auto flags = std::make_shared<EvaluateFlags>();
   add_run_flags(*command, flags->run);
-  command->add_option("--images", flags->images, "Evaluate a fixed random subset of this many images (default: all)")->check(at_least(1));
-  command->add_option("--ode-images", flags->ode_images, "The same for the ODE alone, which costs more")->check(at_least(1));
-  command->add_option("--estimator", flags->estimator, "bound, ode or both")->check(CLI::IsMember({"bound", "ode", "both"}))->capture_default_str();
-  command->add_option("--on", flags->set, "heldout or training images")->check(CLI::IsMember({"heldout", "training"}))->capture_default_str();
-  command->add_option("--output", flags->output, "File for the per-image figures (default: likelihood.tsv in the run's folder)");
+  command->add_option("--images", flags->images, "Evaluate a fixed random subset of this many images (default: all)")
+      ->check(at_least(1));
+  command->add_option("--ode-images", flags->ode_images, "The same for the ODE alone, which costs more")
+      ->check(at_least(1));
+  command->add_option("--estimator", flags->estimator, "bound, ode or both")
+      ->check(CLI::IsMember({"bound", "ode", "both"}))
+      ->capture_default_str();
+  command->add_option("--on", flags->set, "heldout or training images")
+      ->check(CLI::IsMember({"heldout", "training"}))
+      ->capture_default_str();
+  command->add_option("--output", flags->output,
+                      "File for the per-image figures (default: likelihood.tsv in the run's folder)");
   command->callback([flags, &chosen] { chosen = [flags](Session& session) { return evaluate(*flags, session); }; });
 }
 

@@ -40,7 +40,8 @@ std::string usage_line(const CLI::App& app, const CLI::ParseError& error, const 
   const auto chosen = app.get_subcommands();
   if (chosen.empty() && !first.empty() && first[0] != '-') {
     std::string commands;
-    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) commands += " " + command->get_name();
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+      commands += " " + command->get_name();
     return fmt::format("{}: is no command; commands are:{}", first, commands);
   }
   std::string line = error.what();
@@ -49,7 +50,8 @@ std::string usage_line(const CLI::App& app, const CLI::ParseError& error, const 
 }
 
 int run(Session& session, int argc, char** argv) {
-  CLI::App app("Trains score-based diffusion models by maximum likelihood and evaluates them in bits per dimension.", "scoremle");
+  CLI::App app("Trains score-based diffusion models by maximum likelihood and evaluates them in bits per dimension.",
+               "scoremle");
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "The help of every command");
   Action chosen;
@@ -89,7 +91,10 @@ int main(int argc, char** argv) {
   } catch (const kernels::RunError& error) {
     return launch::fail(session, error.what(), error.status);
   } catch (const std::bad_alloc&) {
-    return launch::fail(session, "out of memory: use smaller training.micro_batch_images or evaluation.batch_images, or training.recompute: BLOCKS", 1);
+    return launch::fail(session,
+                        "out of memory: use smaller training.micro_batch_images or evaluation.batch_images, or "
+                        "training.recompute: BLOCKS",
+                        1);
   } catch (const std::exception& error) {
     return launch::fail(session, error.what(), 1);
   }

@@ -18,7 +18,8 @@ struct SampleFlags {
 
 int sample(const SampleFlags& flags, Session& session) {
   const core::config::RunConfig config = load_run(flags.run.directory, flags.run.overrides, session);
-  const std::filesystem::path output = flags.output.empty() ? std::filesystem::path(flags.run.directory) / "samples.png" : std::filesystem::path(flags.output);
+  const std::filesystem::path output = flags.output.empty() ? std::filesystem::path(flags.run.directory) / "samples.png"
+                                                            : std::filesystem::path(flags.output);
   require_writable(output);
   distributed::Communicator& communicator = session.communicator();
   const auto& sampling = config.sampling();
@@ -34,8 +35,10 @@ int sample(const SampleFlags& flags, Session& session) {
                                     .steps = sampling.steps(),
                                     .tolerance = sampling.ode_tolerance(),
                                     .progress = {}};
-  if (rank == 0) settings.progress = progress_bar(sampling.sampler() == core::config::EULER_MARUYAMA ? "image steps" : "images");
-  const auto draw = sampling.sampler() == core::config::EULER_MARUYAMA ? core::sampling::euler_maruyama : core::sampling::probability_flow;
+  if (rank == 0)
+    settings.progress = progress_bar(sampling.sampler() == core::config::EULER_MARUYAMA ? "image steps" : "images");
+  const auto draw = sampling.sampler() == core::config::EULER_MARUYAMA ? core::sampling::euler_maruyama
+                                                                       : core::sampling::probability_flow;
   std::string bytes;
   for (const auto& x : draw(trained.network().score(), own, settings)) {
     const auto pixels = core::sampling::to_pixels(x);
@@ -44,8 +47,10 @@ int sample(const SampleFlags& flags, Session& session) {
   std::vector<std::uint8_t> all;
   for (const std::string& part : communicator.all_gather(bytes)) all.insert(all.end(), part.begin(), part.end());
   if (rank != 0) return 0;
-  const int side = config.data().image_size(), columns = static_cast<int>(std::ceil(std::sqrt(static_cast<double>(count))));
-  core::picture::write_png(output, core::picture::grid(all, side, side, config.data().channels(), columns, core::picture::comfortable_scale(side)));
+  const int side = config.data().image_size(),
+            columns = static_cast<int>(std::ceil(std::sqrt(static_cast<double>(count))));
+  core::picture::write_png(output, core::picture::grid(all, side, side, config.data().channels(), columns,
+                                                       core::picture::comfortable_scale(side)));
   std::cout << count << " images of step " << trained.step() << ": " << output.string() << '\n';
   return 0;
 }

@@ -24,12 +24,15 @@ struct TrainFlags {
 /// Prints what would run, and what it would cost.
 int describe_run(const core::config::RunConfig& config) {
   const auto training = core::objective::record_training(config, kernels::Mode::overwrite);
-  const auto executor = core::program::make_cpu_executor(training.program, {.threads = config.training().threads(), .exchange = {}});
+  const auto executor =
+      core::program::make_cpu_executor(training.program, {.threads = config.training().threads(), .exchange = {}});
   std::cout << core::config::text(config) << '\n' << core::program::describe(training.program, executor->plan());
   const double state = 3 * 4.0 * static_cast<double>(core::program::parameter_count(training.program)) / (1 << 20);
   std::cout << fmt::format("optimiser    {:>14.1f} MiB (two moments and averaged weights{})\n", state,
-                           config.training().sharding() == core::config::OPTIMIZER ? ", shared out among the ranks" : " on every rank")
-            << fmt::format("a step       {:>14} micro-batches of {} images: {:.2f} GFLOP\n", config.training().micro_batches(), config.training().micro_batch_images(),
+                           config.training().sharding() == core::config::OPTIMIZER ? ", shared out among the ranks"
+                                                                                   : " on every rank")
+            << fmt::format("a step       {:>14} micro-batches of {} images: {:.2f} GFLOP\n",
+                           config.training().micro_batches(), config.training().micro_batch_images(),
                            1e-9 * core::program::total_flops(training.program) * config.training().micro_batches());
   return 0;
 }
@@ -46,7 +49,8 @@ int train(const TrainFlags& flags, Session& session) {
   if (communicator.rank() == 0) {
     std::cout << core::config::text(config) << "\ntraining: " << training.describe() << '\n';
     if (heldout) std::cout << "held out: " << heldout->describe() << '\n';
-    std::cout << "ranks: " << communicator.size() << " of " << config.training().threads() << " threads\n" << std::flush;
+    std::cout << "ranks: " << communicator.size() << " of " << config.training().threads() << " threads\n"
+              << std::flush;
   }
   distributed::Trainer trainer(config, communicator, training, heldout ? &*heldout : nullptr,
                                flags.resume ? distributed::Start::resume : distributed::Start::fresh);
@@ -56,10 +60,12 @@ int train(const TrainFlags& flags, Session& session) {
 }  // namespace
 
 void add_train(CLI::App& app, Action& chosen) {
-  CLI::App* command = app.add_subcommand("train", "Train a score model; start it under mpirun or srun for several ranks");
+  CLI::App* command =
+      app.add_subcommand("train", "Train a score model; start it under mpirun or srun for several ranks");
   auto flags = std::make_shared<TrainFlags>();
   add_config_flags(*command, flags->config);
-  command->add_flag("--resume", flags->resume, "Go on from the newest checkpoint of the run's folder, on any number of ranks");
+  command->add_flag("--resume", flags->resume,
+                    "Go on from the newest checkpoint of the run's folder, on any number of ranks");
   command->add_flag("--dry-run", flags->dry_run,
                     "Print the effective config, the recorded program, parameters, FLOPs and memory, and stop");
   command->callback([flags, &chosen] { chosen = [flags](Session& session) { return train(*flags, session); }; });

@@ -14,11 +14,16 @@ namespace launch {
 
 void add_run_flags(CLI::App& command, RunFlags& flags) {
   command.add_option("--run", flags.directory, "Folder of the run (training.directory)")->required()->type_name("DIR");
-  command.add_option("--set", flags.overrides, "Overrides of the run's config: --set 'evaluation { passes: 5 }' (repeatable)")->type_name("TEXT")->take_all();
+  command
+      .add_option("--set", flags.overrides,
+                  "Overrides of the run's config: --set 'evaluation { passes: 5 }' (repeatable)")
+      ->type_name("TEXT")
+      ->take_all();
   command.add_option("--step", flags.step, "Use the checkpoint of this step (default: the newest)")->check(at_least(0));
 }
 
-Trained::Trained(const core::config::RunConfig& config, distributed::Communicator& communicator, const RunFlags& flags, std::int64_t batch_images)
+Trained::Trained(const core::config::RunConfig& config, distributed::Communicator& communicator, const RunFlags& flags,
+                 std::int64_t batch_images)
     : network_(core::model::unet_spec(config), core::sde::sde_of(config), batch_images, config.training().threads()),
       layout_(distributed::layout_of(network_.parameters())),
       weights_(layout_.total) {
@@ -29,7 +34,8 @@ Trained::Trained(const core::config::RunConfig& config, distributed::Communicato
 
 std::function<void(std::int64_t, std::int64_t)> progress_bar(std::string name) {
   const bool terminal = isatty(STDERR_FILENO) != 0;
-  return [name = std::move(name), terminal, timer = distributed::Timer(), tenth = std::int64_t{0}](std::int64_t done, std::int64_t of) mutable {
+  return [name = std::move(name), terminal, timer = distributed::Timer(), tenth = std::int64_t{0}](
+             std::int64_t done, std::int64_t of) mutable {
     const double left = timer.seconds() * static_cast<double>(of - done) / static_cast<double>(done);
     if (terminal) {
       fmt::print(stderr, "\r{} {}/{}  {:.0f} s left   {}", name, done, of, left, done == of ? "\n" : "");

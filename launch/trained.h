@@ -23,7 +23,8 @@ void add_run_flags(CLI::App& command, RunFlags& flags);
 class Trained {
  public:
   /// Loads the run's newest checkpoint, or that of flags.step. Collective.
-  Trained(const core::config::RunConfig& config, distributed::Communicator& communicator, const RunFlags& flags, std::int64_t batch_images);
+  Trained(const core::config::RunConfig& config, distributed::Communicator& communicator, const RunFlags& flags,
+          std::int64_t batch_images);
   core::objective::ScoreNetwork& network() { return network_; }
   std::int64_t step() const { return step_; }
 

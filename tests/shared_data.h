@@ -10,10 +10,12 @@
 namespace tests {
 
 /// Beside the checkout; tests run in its root.
-inline std::filesystem::path shared(const std::string& name) { return std::filesystem::path("../shared") / name; }
+inline std::filesystem::path shared(const std::string& name) {
+  return std::filesystem::path("../shared") / name;
+}
 
-/// Those of `names` that are there. What is absent is said; with SCOREMLE_REQUIRE_SHARED set it ends the program, so that
-/// continuous integration cannot pass without it.
+/// Those of `names` that are there. What is absent is said; with SCOREMLE_REQUIRE_SHARED set it ends the program, so
+/// that continuous integration cannot pass without it.
 inline std::vector<const char*> present(const std::vector<const char*>& names, const std::string& folder) {
   std::vector<const char*> found;
   for (const char* name : names) {

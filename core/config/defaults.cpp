@@ -23,7 +23,8 @@ constexpr const char* defaults = R"(
 )";
 
 /// Defaults of a source, by its kind.
-constexpr const char* gaussian_field_defaults = "gaussian_field { first: 0 mean: 128 correlation: 0 channel_correlation: 0 }";
+constexpr const char* gaussian_field_defaults =
+    "gaussian_field { first: 0 mean: 128 correlation: 0 channel_correlation: 0 }";
 constexpr const char* uniform_pixels_defaults = "uniform_pixels { first: 0 }";
 
 template <typename Message>

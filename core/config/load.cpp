@@ -57,18 +57,22 @@ fs::path find(const fs::path& name, const std::vector<fs::path>& preset_folders)
   }
   std::string list;
   for (const std::string& preset : presets) list += " " + preset;
-  throw kernels::InputError(fmt::format("{}: is neither a file nor a preset; presets are:{}", name.string(), list.empty() ? " none" : list));
+  throw kernels::InputError(
+      fmt::format("{}: is neither a file nor a preset; presets are:{}", name.string(), list.empty() ? " none" : list));
 }
 
 /// `files` are those that led here.
-RunConfig load_with_bases(const fs::path& file, std::vector<fs::path> files, const std::vector<fs::path>& preset_folders) {
+RunConfig load_with_bases(const fs::path& file, std::vector<fs::path> files,
+                          const std::vector<fs::path>& preset_folders) {
   const fs::path canonical = fs::canonical(file);
-  kernels::require(std::find(files.begin(), files.end(), canonical) == files.end(), "{}: is its own base", file.string());
+  kernels::require(std::find(files.begin(), files.end(), canonical) == files.end(), "{}: is its own base",
+                   file.string());
   files.push_back(canonical);
   RunConfig config = parse(read(file), file.string());
   if (!config.has_base()) return config;
   const fs::path beside = file.parent_path() / config.base();
-  RunConfig result = load_with_bases(find(fs::is_regular_file(beside) ? beside : fs::path(config.base()), preset_folders), files, preset_folders);
+  RunConfig result = load_with_bases(
+      find(fs::is_regular_file(beside) ? beside : fs::path(config.base()), preset_folders), files, preset_folders);
   config.clear_base();
   merge(config, result);
   return result;
@@ -97,19 +101,24 @@ void merge(const Message& over, Message& under) {
   }
 }
 
-RunConfig load(const fs::path& file_or_preset, const std::vector<std::string>& overrides, const std::vector<fs::path>& preset_folders) {
+RunConfig load(const fs::path& file_or_preset, const std::vector<std::string>& overrides,
+               const std::vector<fs::path>& preset_folders) {
   RunConfig config = load_with_bases(find(file_or_preset, preset_folders), {}, preset_folders);
   for (const std::string& override : overrides) merge(parse(override, fmt::format("--set '{}'", override)), config);
   return config;
 }
 
-RunConfig load_valid(const fs::path& file_or_preset, const std::vector<std::string>& overrides, const std::vector<fs::path>& preset_folders) {
+RunConfig load_valid(const fs::path& file_or_preset, const std::vector<std::string>& overrides,
+                     const std::vector<fs::path>& preset_folders) {
   const RunConfig config = with_defaults(load(file_or_preset, overrides, preset_folders));
   const std::vector<Violation> found = violations(config);
   if (found.empty()) return config;
   std::string lines;
-  for (const Violation& violation : found) lines += fmt::format("{}{}: {}", found.size() > 1 ? "\n  " : " ", violation.field, violation.message);
-  throw kernels::InputError(fmt::format("{}:{}{}", file_or_preset.string(), found.size() > 1 ? fmt::format(" {} fields are wrong:", found.size()) : "", lines));
+  for (const Violation& violation : found)
+    lines += fmt::format("{}{}: {}", found.size() > 1 ? "\n  " : " ", violation.field, violation.message);
+  throw kernels::InputError(fmt::format("{}:{}{}", file_or_preset.string(),
+                                        found.size() > 1 ? fmt::format(" {} fields are wrong:", found.size()) : "",
+                                        lines));
 }
 
 }  // namespace core::config

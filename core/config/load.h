@@ -11,8 +11,8 @@
 namespace core::config {
 
 /// Reads a config file, or the preset of that name in one of the folders; merges its bases under it and the overrides
-/// (protobuf text, in order) over it; fills in defaults; checks everything. Throws InputError: syntax and unknown fields
-/// with file, line and column; violations all at once with their field paths.
+/// (protobuf text, in order) over it; fills in defaults; checks everything. Throws InputError: syntax and unknown
+/// fields with file, line and column; violations all at once with their field paths.
 RunConfig load_valid(const std::filesystem::path& file_or_preset, const std::vector<std::string>& overrides,
                      const std::vector<std::filesystem::path>& preset_folders);
 
@@ -20,7 +20,8 @@ RunConfig load_valid(const std::filesystem::path& file_or_preset, const std::vec
 RunConfig load(const std::filesystem::path& file_or_preset, const std::vector<std::string>& overrides,
                const std::vector<std::filesystem::path>& preset_folders);
 
-/// Sets what `over` sets: scalars and oneofs are replaced, repeated fields replaced as a whole, messages merged field by field.
+/// Sets what `over` sets: scalars and oneofs are replaced, repeated fields replaced as a whole, messages merged field
+/// by field.
 void merge(const google::protobuf::Message& over, google::protobuf::Message& under);
 
 /// Fills every unset field that has a default; what each default is stands in defaults.cpp.

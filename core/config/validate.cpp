@@ -23,7 +23,9 @@ struct Interval {
     return fmt::format("in {}{}, {}{}", low_allowed ? "[" : "(", low, high, high_allowed ? "]" : ")");
   }
 };
-constexpr Interval at_least(double low) { return {low, infinity, true, false}; }
+constexpr Interval at_least(double low) {
+  return {low, infinity, true, false};
+}
 constexpr Interval positive{0, infinity, false, false};
 constexpr Interval probability{0, 1, true, false};
 
@@ -41,7 +43,8 @@ class Checker {
 void check_source(Checker& c, const std::string& path, const Source& source) {
   switch (source.kind_case()) {
     case Source::kFiles:
-      if (source.files().path().empty()) c.fail(path + ".files.path", "must name at least one folder, tar or CIFAR-10 file");
+      if (source.files().path().empty())
+        c.fail(path + ".files.path", "must name at least one folder, tar or CIFAR-10 file");
       break;
     case Source::kGaussianField: {
       const auto& field = source.gaussian_field();
@@ -53,20 +56,28 @@ void check_source(Checker& c, const std::string& path, const Source& source) {
       c.number(at + ".channel_correlation", field.has_channel_correlation(), field.channel_correlation(), probability);
       const double reach = 4.5 * field.standard_deviation();
       if (!(field.mean() - reach >= 0 && field.mean() + reach <= 255)) {
-        c.fail(at + ".mean", fmt::format("is {}; mean ± 4.5 standard deviations must stay within 0..255, so that clipping is negligible", field.mean()));
+        c.fail(
+            at + ".mean",
+            fmt::format("is {}; mean ± 4.5 standard deviations must stay within 0..255, so that clipping is negligible",
+                        field.mean()));
       }
       break;
     }
     case Source::kUniformPixels:
-      c.number(path + ".uniform_pixels.images", source.uniform_pixels().has_images(), static_cast<double>(source.uniform_pixels().images()), at_least(1));
+      c.number(path + ".uniform_pixels.images", source.uniform_pixels().has_images(),
+               static_cast<double>(source.uniform_pixels().images()), at_least(1));
       c.number(path + ".uniform_pixels.first", true, static_cast<double>(source.uniform_pixels().first()), at_least(0));
       break;
     case Source::kFiniteSet:
-      c.number(path + ".finite_set.images", source.finite_set().has_images(), static_cast<double>(source.finite_set().images()), at_least(1));
-      c.number(path + ".finite_set.distinct", source.finite_set().has_distinct(), source.finite_set().distinct(), at_least(1));
+      c.number(path + ".finite_set.images", source.finite_set().has_images(),
+               static_cast<double>(source.finite_set().images()), at_least(1));
+      c.number(path + ".finite_set.distinct", source.finite_set().has_distinct(), source.finite_set().distinct(),
+               at_least(1));
       break;
     case Source::KIND_NOT_SET:
-      c.fail(path, "must be set: files, gaussian_field, uniform_pixels or finite_set; for example --set 'data { training { files { path: \"photos\" } } }'");
+      c.fail(path,
+             "must be set: files, gaussian_field, uniform_pixels or finite_set; for example --set 'data { training { "
+             "files { path: \"photos\" } } }'");
   }
 }
 
@@ -75,7 +86,8 @@ void check_data(Checker& c, const Data& data) {
   if (data.has_heldout()) check_source(c, "data.heldout", data.heldout());
   c.number("data.image_size", data.has_image_size(), data.image_size(), {4, 4096});
   if (data.image_size() % 2 != 0) c.fail("data.image_size", fmt::format("is {}, must be even", data.image_size()));
-  if (data.channels() != 1 && data.channels() != 3) c.fail("data.channels", fmt::format("is {}, must be 1 (grey) or 3 (colour)", data.channels()));
+  if (data.channels() != 1 && data.channels() != 3)
+    c.fail("data.channels", fmt::format("is {}, must be 1 (grey) or 3 (colour)", data.channels()));
 }
 
 void check_sde(Checker& c, const Sde& sde) {
@@ -88,8 +100,10 @@ void check_sde(Checker& c, const Sde& sde) {
 
 void check_model(Checker& c, const Model& model, int image_size) {
   c.number("model.channels", model.has_channels(), model.channels(), {8, 4096});
-  if (model.channels() % 4 != 0) c.fail("model.channels", fmt::format("is {}, must be a multiple of 4", model.channels()));
-  if (model.channel_multipliers().empty()) c.fail("model.channel_multipliers", "must have one entry a level, for example [1, 2, 2]");
+  if (model.channels() % 4 != 0)
+    c.fail("model.channels", fmt::format("is {}, must be a multiple of 4", model.channels()));
+  if (model.channel_multipliers().empty())
+    c.fail("model.channel_multipliers", "must have one entry a level, for example [1, 2, 2]");
   for (int multiplier : model.channel_multipliers()) c.number("model.channel_multipliers", true, multiplier, {1, 64});
   c.number("model.blocks", model.has_blocks(), model.blocks(), {1, 64});
   c.number("model.dropout", true, model.dropout(), probability);
@@ -98,14 +112,17 @@ void check_model(Checker& c, const Model& model, int image_size) {
   for (int level = 0; level < model.channel_multipliers_size() && image_size > 0; ++level) {
     sizes.push_back(image_size);
     if (level + 1 < model.channel_multipliers_size() && (image_size % 2 != 0 || image_size < 4)) {
-      c.fail("model.channel_multipliers", fmt::format("{} levels halve an image of {} pixels to an odd or too small size", model.channel_multipliers_size(), sizes[0]));
+      c.fail("model.channel_multipliers",
+             fmt::format("{} levels halve an image of {} pixels to an odd or too small size",
+                         model.channel_multipliers_size(), sizes[0]));
       return;
     }
     image_size /= 2;
   }
   for (int size : model.attention_sizes()) {
     if (std::find(sizes.begin(), sizes.end(), size) == sizes.end()) {
-      c.fail("model.attention_sizes", fmt::format("{} is no size of a level; they are {}", size, fmt::join(sizes, ", ")));
+      c.fail("model.attention_sizes",
+             fmt::format("{} is no size of a level; they are {}", size, fmt::join(sizes, ", ")));
     }
   }
 }
@@ -119,7 +136,8 @@ void check_optimizer(Checker& c, const Optimizer& optimizer, std::int64_t steps)
   c.number("optimizer.gradient_clip", true, optimizer.gradient_clip(), {0, infinity, false, true});
   c.number("optimizer.ema", true, optimizer.ema(), probability);
   if (optimizer.decay() == COSINE && optimizer.warmup_steps() >= steps) {
-    c.fail("optimizer.warmup_steps", fmt::format("is {}; a cosine decay needs it below training.steps, {}", optimizer.warmup_steps(), steps));
+    c.fail("optimizer.warmup_steps",
+           fmt::format("is {}; a cosine decay needs it below training.steps, {}", optimizer.warmup_steps(), steps));
   }
 }
 
@@ -127,7 +145,8 @@ void check_training(Checker& c, const Training& training) {
   if (training.directory().empty()) c.fail("training.directory", "must be set: the folder of the run");
   c.number("training.steps", training.has_steps(), static_cast<double>(training.steps()), at_least(1));
   c.number("training.micro_batches", true, training.micro_batches(), {1, 1 << 20});
-  c.number("training.micro_batch_images", training.has_micro_batch_images(), training.micro_batch_images(), {1, 1 << 20});
+  c.number("training.micro_batch_images", training.has_micro_batch_images(), training.micro_batch_images(),
+           {1, 1 << 20});
   c.number("training.threads", true, training.threads(), {1, 1024});
   c.number("training.bucket_kib", true, training.bucket_kib(), {64, 1 << 21});
   c.number("training.log_every", true, static_cast<double>(training.log_every()), at_least(1));
@@ -155,12 +174,14 @@ void check_enums(Checker& c, const google::protobuf::Message& message, const std
     const auto* field = descriptor->field(i);
     const std::string name = path.empty() ? field->name() : path + "." + field->name();
     if (field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE) {
-      if (message.GetReflection()->HasField(message, field)) check_enums(c, message.GetReflection()->GetMessage(message, field), name);
+      if (message.GetReflection()->HasField(message, field))
+        check_enums(c, message.GetReflection()->GetMessage(message, field), name);
     } else if (field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_ENUM) {
       const int number = message.GetReflection()->GetEnumValue(message, field);
       if (number != 0 && field->enum_type()->FindValueByNumber(number)) continue;
       std::vector<std::string> values;
-      for (int v = 1; v < field->enum_type()->value_count(); ++v) values.push_back(field->enum_type()->value(v)->name());
+      for (int v = 1; v < field->enum_type()->value_count(); ++v)
+        values.push_back(field->enum_type()->value(v)->name());
       c.fail(name, fmt::format("must be one of {}", fmt::join(values, ", ")));
     }
   }

@@ -16,7 +16,8 @@ constexpr std::int64_t hashed_images = 4096;  // of a source that its parameters
 std::string fingerprint_of(const Dataset& dataset, bool stored) {
   const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), &XXH3_freeState);
   XXH3_128bits_reset(state.get());
-  const std::int64_t header[] = {dataset.size(), dataset.shape().height, dataset.shape().width, dataset.shape().channels};
+  const std::int64_t header[] = {dataset.size(), dataset.shape().height, dataset.shape().width,
+                                 dataset.shape().channels};
   XXH3_128bits_update(state.get(), header, sizeof header);
   std::vector<std::uint8_t> pixels(static_cast<std::size_t>(dataset.shape().elements()));
   for (std::int64_t i = 0; i < (stored ? dataset.size() : std::min(dataset.size(), hashed_images)); ++i) {
@@ -42,9 +43,17 @@ Dataset::Source make_source(const config::RunConfig& config, const config::Sourc
   const auto seed = static_cast<std::uint64_t>(config.seed());
   if (source.has_files()) return read_images(config.data(), source.files());
   if (source.has_gaussian_field()) return make_field(config, source.gaussian_field(), shape);
-  if (source.has_uniform_pixels()) return UniformPixels{seed, source.uniform_pixels().images(), source.uniform_pixels().first(), shape};
+  if (source.has_uniform_pixels())
+    return UniformPixels{seed, source.uniform_pixels().images(), source.uniform_pixels().first(), shape};
   kernels::ensure(source.has_finite_set(), "a valid source has a kind");
-  return FiniteSet{{.seed = seed, .images = source.finite_set().distinct(), .first = 0, .mean = 128, .standard_deviation = 28, .correlation = 0.9, .channel_correlation = 0.5, .shape = shape},
+  return FiniteSet{{.seed = seed,
+                    .images = source.finite_set().distinct(),
+                    .first = 0,
+                    .mean = 128,
+                    .standard_deviation = 28,
+                    .correlation = 0.9,
+                    .channel_correlation = 0.5,
+                    .shape = shape},
                    source.finite_set().images()};
 }
 
@@ -52,7 +61,8 @@ Dataset::Source make_source(const config::RunConfig& config, const config::Sourc
 
 void UniformPixels::read(std::int64_t index, std::span<std::uint8_t> pixels) const {
   for (std::size_t i = 0; i < pixels.size(); ++i) {
-    const auto words = kernels::philox(seed, kernels::Stream::source, static_cast<std::uint64_t>(first + index), static_cast<std::uint32_t>(i / 16));
+    const auto words = kernels::philox(seed, kernels::Stream::source, static_cast<std::uint64_t>(first + index),
+                                       static_cast<std::uint32_t>(i / 16));
     pixels[i] = static_cast<std::uint8_t>(words.word[i / 4 % 4] >> (8 * (i % 4)));
   }
 }
@@ -62,24 +72,13 @@ Dataset::Dataset(Source source, ImageShape shape) : source_(std::move(source)), 
 }
 
 std::int64_t Dataset::size() const {
-  if (const auto* stored = std::get_if<StoredImages>(&source_)) return std::ssize(stored->labels);
-  return std::visit([](const auto& source) -> std::int64_t {
-    if constexpr (requires { source.images; }) return source.images;
-    else return 0;
-  }, source_);
+  return std::visit([](const auto& source) { return source.images; }, source_);
 }
 
 void Dataset::read(std::int64_t index, std::span<std::uint8_t> pixels) const {
-  kernels::ensure(index >= 0 && index < size() && std::ssize(pixels) == shape_.elements(), "an image of the set is read into its size");
-  if (const auto* stored = std::get_if<StoredImages>(&source_)) {
-    std::copy_n(stored->pixels->begin() + index * shape_.elements(), shape_.elements(), pixels.begin());
-  } else if (const auto* field = std::get_if<GaussianField>(&source_)) {
-    field->read(index, pixels);
-  } else if (const auto* uniform = std::get_if<UniformPixels>(&source_)) {
-    uniform->read(index, pixels);
-  } else {
-    std::get<FiniteSet>(source_).read(index, pixels);
-  }
+  kernels::ensure(index >= 0 && index < size() && std::ssize(pixels) == shape_.elements(),
+                  "an image of the set is read into its size");
+  std::visit([&](const auto& source) { source.read(index, pixels); }, source_);
 }
 
 std::int32_t Dataset::label(std::int64_t index) const {
@@ -104,15 +103,16 @@ std::optional<Entropy> Dataset::entropy() const {
   }
   if (std::holds_alternative<UniformPixels>(source_)) return Entropy{8, "of uniform pixels, exactly"};
   if (const auto* finite = std::get_if<FiniteSet>(&source_)) {
-    return Entropy{std::log2(static_cast<double>(finite->field.images)) / static_cast<double>(shape_.elements()), "of a finite set of images, exactly"};
+    return Entropy{std::log2(static_cast<double>(finite->field.images)) / static_cast<double>(shape_.elements()),
+                   "of a finite set of images, exactly"};
   }
   return std::nullopt;
 }
 
 std::string Dataset::describe() const {
   const auto truth = entropy();
-  std::string text = fmt::format("{} images of {}x{}x{}, {} {}, fingerprint {}", size(), shape_.height, shape_.width, shape_.channels, classes(),
-                                 classes() == 1 ? "class" : "classes", fingerprint_);
+  std::string text = fmt::format("{} images of {}x{}x{}, {} {}, fingerprint {}", size(), shape_.height, shape_.width,
+                                 shape_.channels, classes(), classes() == 1 ? "class" : "classes", fingerprint_);
   if (truth) text += fmt::format(", entropy {:.4f} bits/dim", truth->bits_per_dim);
   if (const auto* stored = std::get_if<StoredImages>(&source_); stored && stored->skipped > 0) {
     text += fmt::format("; {} files SKIPPED, the first: {}", stored->skipped, stored->first_skipped);

@@ -63,8 +63,8 @@ class Dataset {
   std::string fingerprint_;
 };
 
-/// Opens a source of the (valid) config. Files are decoded once, in parallel, and kept in memory at the wanted size. Throws
-/// InputError naming the file, and for a tar's member its offset.
+/// Opens a source of the (valid) config. Files are decoded once, in parallel, and kept in memory at the wanted size.
+/// Throws InputError naming the file, and for a tar's member its offset.
 Dataset open(const config::RunConfig& config, const config::Source& source);
 
 }  // namespace core::data

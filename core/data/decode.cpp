@@ -27,14 +27,16 @@ Image decode_png(std::span<const std::uint8_t> bytes) {
   spng_ihdr header;
   check(spng_get_ihdr(context.get(), &header));
   spng_trns transparency;
-  if ((header.color_type & SPNG_COLOR_TYPE_GRAYSCALE_ALPHA) == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA || spng_get_trns(context.get(), &transparency) == 0) {
+  if ((header.color_type & SPNG_COLOR_TYPE_GRAYSCALE_ALPHA) == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA ||
+      spng_get_trns(context.get(), &transparency) == 0) {
     throw BadImage{"has transparency; flatten it first"};
   }
   const bool grey = header.color_type == SPNG_COLOR_TYPE_GRAYSCALE && header.bit_depth <= 8;
   const auto format = grey ? SPNG_FMT_G8 : SPNG_FMT_RGB8;
   std::size_t size = 0;
   check(spng_decoded_image_size(context.get(), format, &size));
-  Image image{{static_cast<int>(header.height), static_cast<int>(header.width), grey ? 1 : 3}, std::vector<std::uint8_t>(size)};
+  Image image{{static_cast<int>(header.height), static_cast<int>(header.width), grey ? 1 : 3},
+              std::vector<std::uint8_t>(size)};
   check(spng_decode_image(context.get(), image.pixels.data(), size, format, 0));
   return image;
 }
@@ -56,16 +58,20 @@ Image decode_jpeg(std::span<const std::uint8_t> bytes) {
   errors.error_exit = jpeg_error;
   errors.emit_message = jpeg_message;
   jpeg_create_decompress(&info);
-  const std::unique_ptr<jpeg_decompress_struct, decltype(&jpeg_destroy_decompress)> guard(&info, &jpeg_destroy_decompress);
+  const std::unique_ptr<jpeg_decompress_struct, decltype(&jpeg_destroy_decompress)> guard(&info,
+                                                                                          &jpeg_destroy_decompress);
   jpeg_mem_src(&info, bytes.data(), bytes.size());
   jpeg_read_header(&info, TRUE);
   if (info.num_components == 4) throw BadImage{"is a CMYK JPEG; convert it to RGB first"};
   info.out_color_space = info.num_components == 1 ? JCS_GRAYSCALE : JCS_RGB;
   jpeg_start_decompress(&info);
-  Image image{{static_cast<int>(info.output_height), static_cast<int>(info.output_width), info.num_components == 1 ? 1 : 3}, {}};
+  Image image{
+      {static_cast<int>(info.output_height), static_cast<int>(info.output_width), info.num_components == 1 ? 1 : 3},
+      {}};
   image.pixels.resize(static_cast<std::size_t>(image.shape.elements()));
   while (info.output_scanline < info.output_height) {
-    JSAMPROW row = image.pixels.data() + static_cast<std::size_t>(info.output_scanline) * static_cast<std::size_t>(image.shape.width * image.shape.channels);
+    JSAMPROW row = image.pixels.data() + static_cast<std::size_t>(info.output_scanline) *
+                                             static_cast<std::size_t>(image.shape.width * image.shape.channels);
     jpeg_read_scanlines(&info, &row, 1);
   }
   jpeg_finish_decompress(&info);
@@ -73,7 +79,9 @@ Image decode_jpeg(std::span<const std::uint8_t> bytes) {
 }
 
 /// The part of source pixel `i` that lies in [begin, end).
-double covered(int i, double begin, double end) { return std::min(i + 1.0, end) - std::max(static_cast<double>(i), begin); }
+double covered(int i, double begin, double end) {
+  return std::min(i + 1.0, end) - std::max(static_cast<double>(i), begin);
+}
 
 }  // namespace
 
@@ -89,7 +97,9 @@ Image decode(std::span<const std::uint8_t> bytes) {
 
 std::vector<std::uint8_t> fit(const Image& image, int size, int channels) {
   const int side = std::min(image.shape.height, image.shape.width), from = image.shape.channels;
-  if (side < size) throw BadImage{fmt::format("is {}x{}, smaller than data.image_size {}", image.shape.width, image.shape.height, size)};
+  if (side < size)
+    throw BadImage{
+        fmt::format("is {}x{}, smaller than data.image_size {}", image.shape.width, image.shape.height, size)};
   const int top = (image.shape.height - side) / 2, left = (image.shape.width - side) / 2;
   const double ratio = static_cast<double>(side) / size;
   std::vector<std::uint8_t> out;
@@ -101,14 +111,18 @@ std::vector<std::uint8_t> fit(const Image& image, int size, int channels) {
       for (int sy = static_cast<int>(y0); sy < y1 && sy < side; ++sy) {
         for (int sx = static_cast<int>(x0); sx < x1 && sx < side; ++sx) {
           const double weight = covered(sy, y0, y1) * covered(sx, x0, x1);
-          const std::uint8_t* pixel = &image.pixels[(static_cast<std::size_t>(top + sy) * static_cast<std::size_t>(image.shape.width) + static_cast<std::size_t>(left + sx)) * static_cast<std::size_t>(from)];
+          const std::uint8_t* pixel =
+              &image.pixels[(static_cast<std::size_t>(top + sy) * static_cast<std::size_t>(image.shape.width) +
+                             static_cast<std::size_t>(left + sx)) *
+                            static_cast<std::size_t>(from)];
           for (int c = 0; c < from; ++c) sum[c] += weight * pixel[c];
         }
       }
       for (double& value : sum) value /= ratio * ratio;
       if (from == 1) sum[1] = sum[2] = sum[0];
       if (channels == 1 && from == 3) sum[0] = 0.299 * sum[0] + 0.587 * sum[1] + 0.114 * sum[2];
-      for (int c = 0; c < channels; ++c) out.push_back(static_cast<std::uint8_t>(std::min(255.0, std::floor(sum[c] + 0.5 + 1e-9))));
+      for (int c = 0; c < channels; ++c)
+        out.push_back(static_cast<std::uint8_t>(std::min(255.0, std::floor(sum[c] + 0.5 + 1e-9))));
     }
   }
   return out;

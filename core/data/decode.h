@@ -29,8 +29,9 @@ struct BadImage {
 /// else, for a damaged or truncated image, and for one with transparency.
 Image decode(std::span<const std::uint8_t> bytes);
 
-/// Centre crop to a square, average over areas down to size x size (a box filter with fractional weights at the borders,
-/// rounded half up), grey from colour by Rec. 601 luma or colour from grey by repetition. Throws BadImage for an image smaller than size.
+/// Centre crop to a square, average over areas down to size x size (a box filter with fractional weights at the
+/// borders, rounded half up), grey from colour by Rec. 601 luma or colour from grey by repetition. Throws BadImage for
+/// an image smaller than size.
 std::vector<std::uint8_t> fit(const Image& image, int size, int channels);
 
 }  // namespace core::data

@@ -18,11 +18,11 @@ struct GaussianField {
 
   void read(std::int64_t index, std::span<std::uint8_t> pixels) const;
 
-  /// log2 det(2 pi e C) / (2D) bits/dim, C the covariance in pixel units. With C = Sigma, the field's own covariance, it is
-  /// the field's differential entropy, which the quantised pixels' entropy approaches from above as the conditional
-  /// deviations grow beyond a pixel; with C = Sigma + I/12, the covariance after rounding, it is an upper limit of the
-  /// entropy of the dequantised pixels (no density with this covariance has more), and so of the pixels' own. `added` is
-  /// what is added to the diagonal: 0 or 1/12.
+  /// log2 det(2 pi e C) / (2D) bits/dim, C the covariance in pixel units. With C = Sigma, the field's own covariance,
+  /// it is the field's differential entropy, which the quantised pixels' entropy approaches from above as the
+  /// conditional deviations grow beyond a pixel; with C = Sigma + I/12, the covariance after rounding, it is an upper
+  /// limit of the entropy of the dequantised pixels (no density with this covariance has more), and so of the pixels'
+  /// own. `added` is what is added to the diagonal: 0 or 1/12.
   double gaussian_entropy(double added) const;
 };
 

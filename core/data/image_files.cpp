@@ -56,7 +56,8 @@ std::vector<ImageFile> in_tar(const fs::path& file) {
   archive_read_support_format_tar(reader.get());
   const auto check = [&](int result) {
     kernels::require(result >= ARCHIVE_WARN, "{}: is not a whole, uncompressed tar: {} at byte {}", file.string(),
-                     archive_error_string(reader.get()) ? archive_error_string(reader.get()) : "unreadable", archive_filter_bytes(reader.get(), 0));
+                     archive_error_string(reader.get()) ? archive_error_string(reader.get()) : "unreadable",
+                     archive_filter_bytes(reader.get(), 0));
     return result;
   };
   check(archive_read_open_filename(reader.get(), file.c_str(), 1 << 16));
@@ -67,15 +68,21 @@ std::vector<ImageFile> in_tar(const fs::path& file) {
     if (archive_entry_filetype(entry) != AE_IFREG || !is_image_name(name)) continue;
     // The member's bytes follow its header, which libarchive has just consumed.
     const std::int64_t offset = archive_filter_bytes(reader.get(), 0), bytes = archive_entry_size(entry);
-    kernels::require(offset + bytes <= length, "{}: ends inside {} at byte {}: the tar is truncated", file.string(), name.string(), offset);
-    images.push_back({.file = file, .member = name.string(), .offset = offset, .bytes = bytes, .label = name.parent_path().filename().string()});
+    kernels::require(offset + bytes <= length, "{}: ends inside {} at byte {}: the tar is truncated", file.string(),
+                     name.string(), offset);
+    images.push_back({.file = file,
+                      .member = name.string(),
+                      .offset = offset,
+                      .bytes = bytes,
+                      .label = name.parent_path().filename().string()});
   }
   return images;
 }
 
 std::vector<ImageFile> in_cifar(const fs::path& file) {
   const auto length = static_cast<std::int64_t>(fs::file_size(file));
-  kernels::require(length > 0 && length % cifar_record == 0, "{}: has {} bytes, no multiple of the {} of a CIFAR-10 record", file.string(), length, cifar_record);
+  kernels::require(length > 0 && length % cifar_record == 0,
+                   "{}: has {} bytes, no multiple of the {} of a CIFAR-10 record", file.string(), length, cifar_record);
   std::vector<ImageFile> images;
   for (std::int64_t offset = 0; offset < length; offset += cifar_record) {
     images.push_back({.file = file, .member = {}, .offset = offset, .bytes = cifar_record, .label = {}, .cifar = true});
@@ -96,10 +103,14 @@ std::vector<ImageFile> find_images(const config::Files& files) {
     for (const fs::path& path : expand(pattern)) {
       const std::string extension = lower_extension(path);
       std::vector<ImageFile> found;
-      if (fs::is_directory(path)) found = in_folder(path);
-      else if (extension == ".tar") found = in_tar(path);
-      else if (extension == ".bin") found = in_cifar(path);
-      else throw kernels::InputError(fmt::format("{}: is no folder, .tar or CIFAR-10 .bin", path.string()));
+      if (fs::is_directory(path))
+        found = in_folder(path);
+      else if (extension == ".tar")
+        found = in_tar(path);
+      else if (extension == ".bin")
+        found = in_cifar(path);
+      else
+        throw kernels::InputError(fmt::format("{}: is no folder, .tar or CIFAR-10 .bin", path.string()));
       kernels::require(!found.empty(), "{}: holds no .png, .jpg or .jpeg", path.string());
       images.insert(images.end(), found.begin(), found.end());
     }

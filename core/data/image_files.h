@@ -12,10 +12,10 @@ namespace core::data {
 /// Where the bytes of one image lie.
 struct ImageFile {
   std::filesystem::path file;
-  std::string member;        // of a tar: the name inside it; empty: the whole file or a record
+  std::string member;  // of a tar: the name inside it; empty: the whole file or a record
   std::int64_t offset = 0, bytes = 0;
-  std::string label;         // name of the containing folder, or a CIFAR-10 label
-  bool cifar = false;        // a record of 1 label byte and 3072 planar RGB bytes
+  std::string label;   // name of the containing folder, or a CIFAR-10 label
+  bool cifar = false;  // a record of 1 label byte and 3072 planar RGB bytes
 
   /// "photos/a.png", "shard.tar: cats/a.png at byte 512", "data_batch_1.bin: record at byte 3073".
   std::string name() const;

@@ -27,12 +27,17 @@ std::string inspect(const Dataset& dataset) {
     }
   }
   const double count = static_cast<double>(dataset.size()) * static_cast<double>(dataset.shape().elements()) / channels;
-  std::string text = fmt::format("{}\n{:>8} {:>9} {:>9} {:>5} {:>5}\n", dataset.describe(), "channel", "mean", "s.d.", "min", "max");
+  std::string text =
+      fmt::format("{}\n{:>8} {:>9} {:>9} {:>5} {:>5}\n", dataset.describe(), "channel", "mean", "s.d.", "min", "max");
   for (int c = 0; c < channels; ++c) {
     const Sums& s = sums[static_cast<std::size_t>(c)];
     const double mean = s.sum / count;
-    text += fmt::format("{:>8} {:>9.3f} {:>9.3f} {:>5} {:>5}\n", channels == 1 ? "grey" : c == 0 ? "red" : c == 1 ? "green" : "blue", mean,
-                        std::sqrt(std::max(0.0, s.squares / count - mean * mean)), s.low, s.high);
+    text += fmt::format("{:>8} {:>9.3f} {:>9.3f} {:>5} {:>5}\n",
+                        channels == 1 ? "grey"
+                        : c == 0      ? "red"
+                        : c == 1      ? "green"
+                                      : "blue",
+                        mean, std::sqrt(std::max(0.0, s.squares / count - mean * mean)), s.low, s.high);
   }
   return text;
 }
@@ -41,10 +46,12 @@ picture::Picture contact_sheet(const Dataset& dataset, int count) {
   const std::int64_t shown = std::min<std::int64_t>(count, dataset.size()), each = dataset.shape().elements();
   std::vector<std::uint8_t> pixels(static_cast<std::size_t>(shown * each));
   for (std::int64_t i = 0; i < shown; ++i) {
-    dataset.read(i * dataset.size() / shown, std::span(pixels).subspan(static_cast<std::size_t>(i * each), static_cast<std::size_t>(each)));
+    dataset.read(i * dataset.size() / shown,
+                 std::span(pixels).subspan(static_cast<std::size_t>(i * each), static_cast<std::size_t>(each)));
   }
   const int columns = static_cast<int>(std::ceil(std::sqrt(static_cast<double>(shown))));
-  return picture::grid(pixels, dataset.shape().height, dataset.shape().width, dataset.shape().channels, columns, picture::comfortable_scale(dataset.shape().width));
+  return picture::grid(pixels, dataset.shape().height, dataset.shape().width, dataset.shape().channels, columns,
+                       picture::comfortable_scale(dataset.shape().width));
 }
 
 }  // namespace core::data

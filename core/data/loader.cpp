@@ -13,7 +13,8 @@ constexpr std::uint64_t subset_epoch = ~std::uint64_t{0};  // an epoch that trai
 
 }  // namespace
 
-Permutation::Permutation(std::uint64_t seed, std::uint64_t epoch, std::int64_t size) : seed_(seed), epoch_(epoch), size_(size) {
+Permutation::Permutation(std::uint64_t seed, std::uint64_t epoch, std::int64_t size)
+    : seed_(seed), epoch_(epoch), size_(size) {
   half_bits_ = std::max(1, (static_cast<int>(std::bit_width(static_cast<std::uint64_t>(size - 1))) + 1) / 2);
 }
 
@@ -23,7 +24,8 @@ std::int64_t Permutation::operator()(std::int64_t i) const {
   do {
     std::uint64_t left = value >> half_bits_, right = value & mask;
     for (std::uint32_t round = 0; round < 4; ++round) {
-      const std::uint64_t mixed = kernels::philox(seed_, kernels::Stream::shuffle, epoch_, static_cast<std::uint32_t>(right), round).word[0];
+      const std::uint64_t mixed =
+          kernels::philox(seed_, kernels::Stream::shuffle, epoch_, static_cast<std::uint32_t>(right), round).word[0];
       left = std::exchange(right, left ^ (mixed & mask));
     }
     value = left << half_bits_ | right;
@@ -31,8 +33,8 @@ std::int64_t Permutation::operator()(std::int64_t i) const {
   return static_cast<std::int64_t>(value);
 }
 
-void Loader::fill(std::int64_t step, std::int64_t first, std::int64_t count, std::span<std::uint8_t> pixels, std::span<std::int64_t> samples,
-                  std::span<std::int64_t> positions) const {
+void Loader::fill(std::int64_t step, std::int64_t first, std::int64_t count, std::span<std::uint8_t> pixels,
+                  std::span<std::int64_t> samples, std::span<std::int64_t> positions) const {
   const std::int64_t size = dataset_.size(), each = dataset_.shape().elements();
   for (std::int64_t i = 0; i < count; ++i) {
     const auto at = static_cast<std::size_t>(i);

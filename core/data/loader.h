@@ -26,12 +26,13 @@ class Permutation {
 /// in the same order whatever the number of ranks; an epoch may end inside a batch.
 class Loader {
  public:
-  Loader(const Dataset& dataset, std::uint64_t seed, std::int64_t global_batch) : dataset_(dataset), seed_(seed), global_batch_(global_batch) {}
+  Loader(const Dataset& dataset, std::uint64_t seed, std::int64_t global_batch)
+      : dataset_(dataset), seed_(seed), global_batch_(global_batch) {}
 
-  /// Images first..first+count-1 of the step's global batch: their pixels[count,h,w,c], their indices in the data set, and
-  /// their global positions.
-  void fill(std::int64_t step, std::int64_t first, std::int64_t count, std::span<std::uint8_t> pixels, std::span<std::int64_t> samples,
-            std::span<std::int64_t> positions) const;
+  /// Images first..first+count-1 of the step's global batch: their pixels[count,h,w,c], their indices in the data set,
+  /// and their global positions.
+  void fill(std::int64_t step, std::int64_t first, std::int64_t count, std::span<std::uint8_t> pixels,
+            std::span<std::int64_t> samples, std::span<std::int64_t> positions) const;
 
  private:
   const Dataset& dataset_;

@@ -24,7 +24,8 @@ Image decode_cifar(std::span<const std::uint8_t> record) {
 std::optional<std::string> read_one(const ImageFile& file, const config::Data& data, std::span<std::uint8_t> out) {
   try {
     const std::vector<std::uint8_t> bytes = read_bytes(file);
-    const std::vector<std::uint8_t> pixels = fit(file.cifar ? decode_cifar(bytes) : decode(bytes), data.image_size(), data.channels());
+    const std::vector<std::uint8_t> pixels =
+        fit(file.cifar ? decode_cifar(bytes) : decode(bytes), data.image_size(), data.channels());
     std::copy(pixels.begin(), pixels.end(), out.begin());
     return std::nullopt;
   } catch (const BadImage& bad) {
@@ -47,17 +48,26 @@ std::vector<std::int32_t> number_labels(const std::vector<ImageFile>& files, std
 
 }  // namespace
 
+void StoredImages::read(std::int64_t index, std::span<std::uint8_t> out) const {
+  std::copy_n(pixels->begin() + index * std::ssize(out), std::ssize(out), out.begin());
+}
+
 StoredImages read_images(const config::Data& data, const config::Files& files) {
   const std::vector<ImageFile> found = find_images(files);
-  const std::int64_t each = std::int64_t{data.image_size()} * data.image_size() * data.channels(), count = std::ssize(found);
-  kernels::require(each * count <= largest_set, "{} images of {} bytes are more than the {} GiB that are kept in memory; name fewer files, or use a smaller data.image_size",
+  const std::int64_t each = std::int64_t{data.image_size()} * data.image_size() * data.channels(),
+                     count = std::ssize(found);
+  kernels::require(each * count <= largest_set,
+                   "{} images of {} bytes are more than the {} GiB that are kept in memory; name fewer files, or use a "
+                   "smaller data.image_size",
                    count, each, largest_set >> 30);
   std::vector<std::uint8_t> pixels(static_cast<std::size_t>(each * count));
   std::vector<std::optional<std::string>> problems(found.size());
 #pragma omp parallel for schedule(dynamic, 64) num_threads(omp_get_num_procs())
   for (std::int64_t i = 0; i < count; ++i) {
     const auto at = static_cast<std::size_t>(i);
-    problems[at] = read_one(found[at], data, std::span(pixels).subspan(at * static_cast<std::size_t>(each), static_cast<std::size_t>(each)));
+    problems[at] =
+        read_one(found[at], data,
+                 std::span(pixels).subspan(at * static_cast<std::size_t>(each), static_cast<std::size_t>(each)));
   }
 
   StoredImages result;
@@ -69,11 +79,13 @@ StoredImages read_images(const config::Data& data, const config::Files& files) {
       kept.push_back(found[i]);
       continue;
     }
-    kernels::require(data.unreadable() == config::SKIP, "{}; remove it, or leave such files out with data {{ unreadable: SKIP }}", *problems[i]);
+    kernels::require(data.unreadable() == config::SKIP,
+                     "{}; remove it, or leave such files out with data {{ unreadable: SKIP }}", *problems[i]);
     if (result.skipped++ == 0) result.first_skipped = *problems[i];
   }
   kernels::require(!kept.empty(), "none of the {} files could be read; the first: {}", count, result.first_skipped);
   pixels.resize(kept.size() * static_cast<std::size_t>(each));
+  result.images = std::ssize(kept);
   result.labels = number_labels(kept, result.classes);
   result.pixels = std::make_shared<const std::vector<std::uint8_t>>(std::move(pixels));
   return result;

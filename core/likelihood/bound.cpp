@@ -28,7 +28,11 @@ struct Item {
 class Bound {
  public:
   Bound(const Score& score, const Images& images, const Settings& settings)
-      : score_(score), images_(images), settings_(settings), dims_(static_cast<std::size_t>(images.dims)), terms_(images.indices.size()) {
+      : score_(score),
+        images_(images),
+        settings_(settings),
+        dims_(static_cast<std::size_t>(images.dims)),
+        terms_(images.indices.size()) {
     high_ = log_snr(settings.sde, settings.smallest_time);
     range_ = high_ - log_snr(settings.sde, 1.0);
   }
@@ -41,9 +45,12 @@ class Bound {
     }
     evaluate();
     // log of the decoder's normaliser: N(x; ., (s/a)^2) at the smallest time.
-    const double s = standard_deviation(settings_.sde, settings_.smallest_time), a = mean_coefficient(settings_.sde, settings_.smallest_time);
-    const double normaliser = 0.5 * static_cast<double>(images_.dims * settings_.passes) * std::log(2 * std::numbers::pi * s * s / (a * a));
-    const double nats_to_bits = 1 / (static_cast<double>(images_.dims) * std::numbers::ln2 * static_cast<double>(settings_.passes));
+    const double s = standard_deviation(settings_.sde, settings_.smallest_time),
+                 a = mean_coefficient(settings_.sde, settings_.smallest_time);
+    const double normaliser =
+        0.5 * static_cast<double>(images_.dims * settings_.passes) * std::log(2 * std::numbers::pi * s * s / (a * a));
+    const double nats_to_bits =
+        1 / (static_cast<double>(images_.dims) * std::numbers::ln2 * static_cast<double>(settings_.passes));
     for (BoundTerms& term : terms_) {
       term.prior *= nats_to_bits;
       term.diffusion *= nats_to_bits;
@@ -62,10 +69,14 @@ class Bound {
     terms_[image].prior += prior_divergence(settings_.sde, x);
 
     // Times stratified over the image's draws: one uniform offset, then equal steps in log-SNR.
-    const auto words = philox(settings_.seed, Stream::time, static_cast<std::uint64_t>(index), 0, static_cast<std::uint32_t>(1 + pass));
-    const double offset = uniform_double(words.word[0], words.word[1]), times = static_cast<double>(settings_.bound_times);
+    const auto words = philox(settings_.seed, Stream::time, static_cast<std::uint64_t>(index), 0,
+                              static_cast<std::uint32_t>(1 + pass));
+    const double offset = uniform_double(words.word[0], words.word[1]),
+                 times = static_cast<double>(settings_.bound_times);
     for (std::int64_t draw = 0; draw < settings_.bound_times; ++draw) {
-      push({image, pass, draw, time_of_log_snr(settings_.sde, high_ - range_ * (static_cast<double>(draw) + offset) / times)}, x);
+      push({image, pass, draw,
+            time_of_log_snr(settings_.sde, high_ - range_ * (static_cast<double>(draw) + offset) / times)},
+           x);
     }
     push({image, pass, settings_.bound_times, settings_.smallest_time}, x);
   }
@@ -88,10 +99,13 @@ class Bound {
     for (std::size_t n = 0; n < items_.size(); ++n) {
       const double s = standard_deviation(settings_.sde, times[n]);
       double squares = 0;  // |z - z_hat|^2, z_hat = -s score
-      for (std::size_t i = n * dims_; i < (n + 1) * dims_; ++i) squares += (z_[i] + s * scores[i]) * (z_[i] + s * scores[i]);
+      for (std::size_t i = n * dims_; i < (n + 1) * dims_; ++i)
+        squares += (z_[i] + s * scores[i]) * (z_[i] + s * scores[i]);
       BoundTerms& terms = terms_[items_[n].image];
-      if (items_[n].draw == settings_.bound_times) terms.reconstruction += 0.5 * squares;
-      else terms.diffusion += 0.5 * range_ * squares / static_cast<double>(settings_.bound_times);
+      if (items_[n].draw == settings_.bound_times)
+        terms.reconstruction += 0.5 * squares;
+      else
+        terms.diffusion += 0.5 * range_ * squares / static_cast<double>(settings_.bound_times);
     }
     items_.clear();
     xt_.clear();
@@ -104,8 +118,8 @@ class Bound {
   std::size_t dims_;
   double high_, range_;
   std::vector<BoundTerms> terms_;
-  std::vector<Item> items_;       // waiting for the next call
-  std::vector<double> xt_, z_;    // of the waiting items
+  std::vector<Item> items_;     // waiting for the next call
+  std::vector<double> xt_, z_;  // of the waiting items
 };
 
 }  // namespace

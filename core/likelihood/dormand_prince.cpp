@@ -19,7 +19,8 @@ constexpr double coefficients[stages][6] = {{},
                                             {19372.0 / 6561, -25360.0 / 2187, 64448.0 / 6561, -212.0 / 729},
                                             {9017.0 / 3168, -355.0 / 33, 46732.0 / 5247, 49.0 / 176, -5103.0 / 18656},
                                             {35.0 / 384, 0, 500.0 / 1113, 125.0 / 192, -2187.0 / 6784, 11.0 / 84}};
-constexpr double error_weights[stages] = {71.0 / 57600, 0, -71.0 / 16695, 71.0 / 1920, -17253.0 / 339200, 22.0 / 525, -1.0 / 40};
+constexpr double error_weights[stages] = {71.0 / 57600,      0,          -71.0 / 16695, 71.0 / 1920,
+                                          -17253.0 / 339200, 22.0 / 525, -1.0 / 40};
 constexpr double error_order = 4, step_order = 5;
 
 /// One problem on its way.
@@ -44,7 +45,12 @@ class Integration {
       : width_(static_cast<std::size_t>(width)), interval_(interval), derivative_(derivative), norm_(norm) {}
 
   Lane begin(std::int64_t problem, double first_step) const {
-    Lane lane{.problem = problem, .t = interval_.from, .h = first_step, .x = std::vector<double>(width_), .next = {}, .k = {}};
+    Lane lane{.problem = problem,
+              .t = interval_.from,
+              .h = first_step,
+              .x = std::vector<double>(width_),
+              .next = {},
+              .k = {}};
     lane.next = lane.x;
     for (auto& k : lane.k) k = lane.x;
     return lane;
@@ -95,7 +101,8 @@ class Integration {
     }
     slopes_.resize(states_.size());
     derivative_(problems_, times_, states_, slopes_);
-    for (std::size_t i = 0; i < lanes.size(); ++i) std::copy_n(slopes_.begin() + static_cast<std::ptrdiff_t>(i * width_), width_, lanes[i]->k[stage].begin());
+    for (std::size_t i = 0; i < lanes.size(); ++i)
+      std::copy_n(slopes_.begin() + static_cast<std::ptrdiff_t>(i * width_), width_, lanes[i]->k[stage].begin());
   }
 
   void decide(Lane& lane) {
@@ -114,8 +121,11 @@ class Integration {
       lane.x.swap(lane.next);
       lane.k[0].swap(lane.k[stages - 1]);
     } else if (!(lane.h > 1e-10 * (interval_.to - interval_.from))) {
-      throw kernels::RunError(fmt::format("the ODE of image {} cannot be solved: at {:.6g} its steps become too small (error {:.3g}); "
-                                          "raise the tolerance, or train longer: the score is not smooth", lane.problem, lane.t, error), 5);
+      throw kernels::RunError(
+          fmt::format("the ODE of image {} cannot be solved: at {:.6g} its steps become too small (error {:.3g}); "
+                      "raise the tolerance, or train longer: the score is not smooth",
+                      lane.problem, lane.t, error),
+          5);
     }
   }
 
@@ -129,7 +139,8 @@ class Integration {
 
 }  // namespace
 
-double rms_error(std::span<const double> x, std::span<const double> dxdt, std::span<const double> error, double h, double tolerance) {
+double rms_error(std::span<const double> x, std::span<const double> dxdt, std::span<const double> error, double h,
+                 double tolerance) {
   double sum = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double scaled = error[i] / (tolerance * (1 + std::abs(x[i]) + std::abs(h * dxdt[i])));
@@ -138,10 +149,11 @@ double rms_error(std::span<const double> x, std::span<const double> dxdt, std::s
   return std::sqrt(sum / static_cast<double>(x.size()));
 }
 
-void integrate(std::int64_t count, std::int64_t batch, std::int64_t width, const Interval& interval, double first_step,
-               const Derivative& derivative, const ErrorNorm& norm,
-               const std::function<void(std::int64_t problem, std::span<double> x)>& start,
-               const std::function<void(std::int64_t problem, std::span<const double> x, std::int64_t evaluations)>& finish) {
+void integrate(
+    std::int64_t count, std::int64_t batch, std::int64_t width, const Interval& interval, double first_step,
+    const Derivative& derivative, const ErrorNorm& norm,
+    const std::function<void(std::int64_t problem, std::span<double> x)>& start,
+    const std::function<void(std::int64_t problem, std::span<const double> x, std::int64_t evaluations)>& finish) {
   Integration integration(width, interval, derivative, norm);
   std::vector<Lane> lanes;
   std::int64_t waiting = 0;  // the next problem that has no lane yet

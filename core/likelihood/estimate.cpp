@@ -10,9 +10,11 @@ namespace core::likelihood {
 
 using kernels::Stream;
 
-void dequantise(std::span<const std::uint8_t> pixels, std::uint64_t seed, std::int64_t index, std::int64_t pass, std::span<double> x) {
+void dequantise(std::span<const std::uint8_t> pixels, std::uint64_t seed, std::int64_t index, std::int64_t pass,
+                std::span<double> x) {
   for (std::size_t i = 0; i < pixels.size(); ++i) {
-    const auto words = kernels::philox(seed, Stream::dequantise, static_cast<std::uint64_t>(index), static_cast<std::uint32_t>(i / 2), static_cast<std::uint32_t>(1 + pass));
+    const auto words = kernels::philox(seed, Stream::dequantise, static_cast<std::uint64_t>(index),
+                                       static_cast<std::uint32_t>(i / 2), static_cast<std::uint32_t>(1 + pass));
     const double u = kernels::uniform_double(words.word[2 * (i % 2)], words.word[2 * (i % 2) + 1]);
     x[i] = (pixels[i] + u) / 128 - 1;
   }
@@ -22,12 +24,16 @@ void normals(std::uint64_t seed, std::int64_t index, std::int64_t pass, std::int
   const std::uint64_t key = static_cast<std::uint64_t>(index) << 24 | static_cast<std::uint64_t>(draw);
   for (std::size_t i = 0; i < z.size(); i += 2) {
     double pair[2];
-    kernels::normal_pair(kernels::philox(seed, Stream::noise, key, static_cast<std::uint32_t>(i / 2), static_cast<std::uint32_t>(1 + pass)), pair[0], pair[1]);
+    kernels::normal_pair(kernels::philox(seed, Stream::noise, key, static_cast<std::uint32_t>(i / 2),
+                                         static_cast<std::uint32_t>(1 + pass)),
+                         pair[0], pair[1]);
     for (std::size_t j = i; j < std::min(i + 2, z.size()); ++j) z[j] = pair[j - i];
   }
 }
 
-double bits_per_dim(double nats, std::int64_t dims) { return nats / (static_cast<double>(dims) * std::numbers::ln2) + offset_bits; }
+double bits_per_dim(double nats, std::int64_t dims) {
+  return nats / (static_cast<double>(dims) * std::numbers::ln2) + offset_bits;
+}
 
 Summary summarise(std::span<const double> values) {
   double sum = 0, squares = 0;

@@ -12,8 +12,8 @@
 
 namespace core::likelihood {
 
-/// Images to be evaluated: 8-bit pixels by index. The index is the key of all that is random about an image, so its figures
-/// depend on neither the batch nor the rank that it is evaluated in.
+/// Images to be evaluated: 8-bit pixels by index. The index is the key of all that is random about an image, so its
+/// figures depend on neither the batch nor the rank that it is evaluated in.
 struct Images {
   std::vector<std::int64_t> indices;
   std::int64_t dims = 0;
@@ -24,24 +24,27 @@ struct Settings {
   kernels::Sde sde;
   double smallest_time = 1e-5;
   std::uint64_t seed = 0;
-  std::int64_t passes = 1;       // fresh dequantisation, noise and probes; figures are means over passes
-  std::int64_t bound_times = 20; // per image and pass
+  std::int64_t passes = 1;        // fresh dequantisation, noise and probes; figures are means over passes
+  std::int64_t bound_times = 20;  // per image and pass
   double ode_tolerance = 1e-5;
   std::function<void(std::int64_t done, std::int64_t of)> progress;  // images; may be empty
 };
 
 /// x = 2 (k + u)/256 - 1 in double precision, u uniform in [0,1) and a pure function of (seed, index, pass).
-void dequantise(std::span<const std::uint8_t> pixels, std::uint64_t seed, std::int64_t index, std::int64_t pass, std::span<double> x);
+void dequantise(std::span<const std::uint8_t> pixels, std::uint64_t seed, std::int64_t index, std::int64_t pass,
+                std::span<double> x);
 
 /// Standard normals of (seed, index, pass, draw).
 void normals(std::uint64_t seed, std::int64_t index, std::int64_t pass, std::int64_t draw, std::span<double> z);
 
-/// -log p(x) in nats of x in [-1,1]^dims as bits/dim of the 256-level image: nats/(dims ln 2) + 7, for a level is 2^-7 wide.
+/// -log p(x) in nats of x in [-1,1]^dims as bits/dim of the 256-level image: nats/(dims ln 2) + 7, for a level is 2^-7
+/// wide.
 double bits_per_dim(double nats, std::int64_t dims);
 inline constexpr double offset_bits = 7;
 
-/// The variational bound on -log p of one image in its collapsed form (ScoreFlow Theorem 3; Kingma et al. 2021), bits/dim:
-/// prior = KL(p(x_1|x) || prior); diffusion = 1/2 int E|z - z_hat|^2 dlambda; reconstruction = E -log p(x|x_eps) + offset_bits.
+/// The variational bound on -log p of one image in its collapsed form (ScoreFlow Theorem 3; Kingma et al. 2021),
+/// bits/dim: prior = KL(p(x_1|x) || prior); diffusion = 1/2 int E|z - z_hat|^2 dlambda; reconstruction = E -log
+/// p(x|x_eps) + offset_bits.
 struct BoundTerms {
   std::int64_t index = 0;
   double prior = 0, diffusion = 0, reconstruction = 0;
@@ -57,15 +60,16 @@ struct OdeLikelihood {
 };
 std::vector<OdeLikelihood> ode(const Score& score, const Images& images, const Settings& settings);
 
-/// The same for continuous x[dims] with a given probe, in nats: -log p(x). `latent` receives x at t = 1. For tests and for
-/// data that is not quantised.
+/// The same for continuous x[dims] with a given probe, in nats: -log p(x). `latent` receives x at t = 1. For tests and
+/// for data that is not quantised.
 struct OdeResult {
   double nats = 0;
   std::int64_t evaluations = 0;
 };
-std::vector<OdeResult> ode_continuous(const Score& score, const Settings& settings, std::int64_t count,
-                                      const std::function<void(std::int64_t i, std::span<double> x, std::span<double> probe)>& start,
-                                      const std::function<void(std::int64_t i, std::span<const double> latent)>& latent);
+std::vector<OdeResult> ode_continuous(
+    const Score& score, const Settings& settings, std::int64_t count,
+    const std::function<void(std::int64_t i, std::span<double> x, std::span<double> probe)>& start,
+    const std::function<void(std::int64_t i, std::span<const double> latent)>& latent);
 
 /// Mean over images and its standard error.
 struct Summary {

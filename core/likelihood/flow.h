@@ -1,5 +1,5 @@
-// The probability-flow ODE dx/dt = f x - g^2 score / 2 with tau = -log-SNR in place of t: there its slope neither explodes near the data
-// nor vanishes near the prior.
+// The probability-flow ODE dx/dt = f x - g^2 score / 2 with tau = -log-SNR in place of t: there its slope neither
+// explodes near the data nor vanishes near the prior.
 #pragma once
 
 #include "core/likelihood/dormand_prince.h"
@@ -10,7 +10,8 @@ namespace core::likelihood {
 /// At one time: dx/dtau = (f/r) x - (s^2/2) score with r = dtau/dt = g^2/s^2.
 class Flow {
  public:
-  Flow(const kernels::Sde& sde, double t) : linear_(kernels::drift_coefficient(sde, t) / kernels::log_snr_rate(sde, t)) {
+  Flow(const kernels::Sde& sde, double t)
+      : linear_(kernels::drift_coefficient(sde, t) / kernels::log_snr_rate(sde, t)) {
     const double s = kernels::standard_deviation(sde, t);
     half_variance_ = 0.5 * s * s;
   }
@@ -27,6 +28,8 @@ inline Interval flow_interval(const kernels::Sde& sde, double smallest_time) {
   return {-kernels::log_snr(sde, smallest_time), -kernels::log_snr(sde, 1.0)};
 }
 
-inline double first_flow_step(const Interval& interval) { return (interval.to - interval.from) / 100; }
+inline double first_flow_step(const Interval& interval) {
+  return (interval.to - interval.from) / 100;
+}
 
 }  // namespace core::likelihood

@@ -15,18 +15,23 @@ using namespace kernels;
 class AugmentedFlow {
  public:
   AugmentedFlow(const Score& score, const Settings& settings, std::int64_t count)
-      : score_(score), settings_(settings), dims_(static_cast<std::size_t>(score.dims)), probes_(static_cast<std::size_t>(count)) {}
+      : score_(score),
+        settings_(settings),
+        dims_(static_cast<std::size_t>(score.dims)),
+        probes_(static_cast<std::size_t>(count)) {}
 
   std::vector<double>& probe(std::int64_t problem) { return probes_[static_cast<std::size_t>(problem)]; }
 
-  void derivative(std::span<const std::int64_t> problems, std::span<const double> tau, std::span<const double> state, std::span<double> slope) {
+  void derivative(std::span<const std::int64_t> problems, std::span<const double> tau, std::span<const double> state,
+                  std::span<double> slope) {
     const std::size_t n = problems.size(), width = dims_ + 1;
     times_.clear();
     x_.clear();
     v_.clear();
     for (std::size_t i = 0; i < n; ++i) {
       times_.push_back(time_of_log_snr(settings_.sde, -tau[i]));
-      x_.insert(x_.end(), state.begin() + static_cast<std::ptrdiff_t>(i * width), state.begin() + static_cast<std::ptrdiff_t>(i * width + dims_));
+      x_.insert(x_.end(), state.begin() + static_cast<std::ptrdiff_t>(i * width),
+                state.begin() + static_cast<std::ptrdiff_t>(i * width + dims_));
       const auto& probe = probes_[static_cast<std::size_t>(problems[i])];
       v_.insert(v_.end(), probe.begin(), probe.end());
     }
@@ -35,15 +40,18 @@ class AugmentedFlow {
     score_.with_trace(times_, x_, v_, scores_, trace_);
     for (std::size_t i = 0; i < n; ++i) {
       const Flow flow(settings_.sde, times_[i]);
-      for (std::size_t d = 0; d < dims_; ++d) slope[i * width + d] = flow.slope(x_[i * dims_ + d], scores_[i * dims_ + d]);
+      for (std::size_t d = 0; d < dims_; ++d)
+        slope[i * width + d] = flow.slope(x_[i * dims_ + d], scores_[i * dims_ + d]);
       slope[i * width + dims_] = flow.divergence(static_cast<double>(dims_), trace_[i]);
     }
   }
 
   /// x by its root mean square, L by itself: its tolerance is that of the figure in nats per dimension.
-  double norm(std::span<const double> state, std::span<const double> slope, std::span<const double> error, double h) const {
+  double norm(std::span<const double> state, std::span<const double> slope, std::span<const double> error,
+              double h) const {
     const double x = rms_error(state.first(dims_), slope.first(dims_), error.first(dims_), h, settings_.ode_tolerance);
-    const double l = std::abs(error[dims_]) / (settings_.ode_tolerance * (static_cast<double>(dims_) + std::abs(state[dims_])));
+    const double l =
+        std::abs(error[dims_]) / (settings_.ode_tolerance * (static_cast<double>(dims_) + std::abs(state[dims_])));
     return std::max(x, l);
   }
 
@@ -65,16 +73,18 @@ double log_prior(const Sde& sde, std::span<const double> x) {
 /// +1 or -1 with equal probability, a pure function of (seed, index, pass).
 void rademacher(std::uint64_t seed, std::int64_t index, std::int64_t pass, std::span<double> v) {
   for (std::size_t i = 0; i < v.size(); ++i) {
-    const auto words = philox(seed, Stream::probe, static_cast<std::uint64_t>(index), static_cast<std::uint32_t>(i / 128), static_cast<std::uint32_t>(1 + pass));
+    const auto words = philox(seed, Stream::probe, static_cast<std::uint64_t>(index),
+                              static_cast<std::uint32_t>(i / 128), static_cast<std::uint32_t>(1 + pass));
     v[i] = (words.word[i / 32 % 4] >> (i % 32) & 1) ? 1 : -1;
   }
 }
 
 }  // namespace
 
-std::vector<OdeResult> ode_continuous(const Score& score, const Settings& settings, std::int64_t count,
-                                      const std::function<void(std::int64_t i, std::span<double> x, std::span<double> probe)>& start,
-                                      const std::function<void(std::int64_t i, std::span<const double> latent)>& latent) {
+std::vector<OdeResult> ode_continuous(
+    const Score& score, const Settings& settings, std::int64_t count,
+    const std::function<void(std::int64_t i, std::span<double> x, std::span<double> probe)>& start,
+    const std::function<void(std::int64_t i, std::span<const double> latent)>& latent) {
   AugmentedFlow flow(score, settings, count);
   const auto dims = static_cast<std::size_t>(score.dims);
   const Interval interval = flow_interval(settings.sde, settings.smallest_time);
@@ -90,7 +100,8 @@ std::vector<OdeResult> ode_continuous(const Score& score, const Settings& settin
         state[dims] = 0;
       },
       [&](std::int64_t i, std::span<const double> state, std::int64_t evaluations) {
-        results[static_cast<std::size_t>(i)] = {-(log_prior(settings.sde, state.first(dims)) + state[dims]), evaluations};
+        results[static_cast<std::size_t>(i)] = {-(log_prior(settings.sde, state.first(dims)) + state[dims]),
+                                                evaluations};
         if (latent) latent(i, state.first(dims));
         flow.probe(i) = {};
         if (settings.progress) settings.progress(++done, count);

@@ -24,8 +24,8 @@ struct Report {
 /// Every figure with its standard error, estimator, passes and evaluations.
 std::string text(const Report& report);
 
-/// One line per image: index, the bound and its terms, the ODE likelihood and its evaluations; tab-separated with a header.
-/// Throws InputError where the file cannot be written.
+/// One line per image: index, the bound and its terms, the ODE likelihood and its evaluations; tab-separated with a
+/// header. Throws InputError where the file cannot be written.
 void write_per_image(const Report& report, const std::filesystem::path& file);
 
 }  // namespace core::likelihood

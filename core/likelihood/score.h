@@ -14,8 +14,8 @@ struct Score {
   /// score = grad_x log p_t(x).
   std::function<void(std::span<const double> t, std::span<const double> x, std::span<double> score)> value;
   /// Also trace[n] = v^T (d score/dx) v for the probes v[n,dims] (Skilling 1989, Hutchinson 1990).
-  std::function<void(std::span<const double> t, std::span<const double> x, std::span<const double> probe, std::span<double> score,
-                     std::span<double> trace)>
+  std::function<void(std::span<const double> t, std::span<const double> x, std::span<const double> probe,
+                     std::span<double> score, std::span<double> trace)>
       with_trace;
 };
 

@@ -10,7 +10,8 @@ using kernels::Activation;
 using kernels::Conv;
 using program::Initialiser;
 
-/// Variance scaling, fan average, uniform (Glorot and Bengio 2010): the limit for `scale`; 0 means 1e-10, as in the reference.
+/// Variance scaling, fan average, uniform (Glorot and Bengio 2010): the limit for `scale`; 0 means 1e-10, as in the
+/// reference.
 Initialiser variance_scaling(float scale, std::int64_t fan_in, std::int64_t fan_out) {
   const double variance = std::max(static_cast<double>(scale), 1e-10) / (static_cast<double>(fan_in + fan_out) / 2);
   return {.centre = 0, .limit = static_cast<float>(std::sqrt(3 * variance))};
@@ -27,22 +28,28 @@ void Blocks::enter(std::string place) {
   ++module_;
 }
 
-std::string Blocks::module(const std::string& name) const { return fmt::format("all_modules.{}{}{}", module_, name.empty() ? "" : ".", name); }
+std::string Blocks::module(const std::string& name) const {
+  return fmt::format("all_modules.{}{}{}", module_, name.empty() ? "" : ".", name);
+}
 
-Tensor Blocks::parameter(const std::string& name, kernels::Shape shape, Initialiser initialiser, ReferenceParameter reference) {
+Tensor Blocks::parameter(const std::string& name, kernels::Shape shape, Initialiser initialiser,
+                         ReferenceParameter reference) {
   reference_.push_back(std::move(reference));
   return program_.parameter(place_ + "." + name, shape, initialiser);
 }
 
-Blocks::Weights Blocks::conv_weights(const std::string& name, std::int64_t in, std::int64_t out, std::int64_t size, float scale,
-                                     const std::string& reference) {
+Blocks::Weights Blocks::conv_weights(const std::string& name, std::int64_t in, std::int64_t out, std::int64_t size,
+                                     float scale, const std::string& reference) {
   const Initialiser start = variance_scaling(scale, in * size * size, out * size * size);
-  const Tensor weight = parameter(name + ".weight", {out, size, size, in}, start, {{module(reference) + ".weight"}, ReferenceLayout::oihw});
+  const Tensor weight = parameter(name + ".weight", {out, size, size, in}, start,
+                                  {{module(reference) + ".weight"}, ReferenceLayout::oihw});
   return {weight, parameter(name + ".bias", {out}, {}, {{module(reference) + ".bias"}, ReferenceLayout::same})};
 }
 
-Blocks::Weights Blocks::dense_weights(const std::string& name, std::int64_t in, std::int64_t out, const std::string& reference) {
-  const Tensor weight = parameter(name + ".weight", {out, in}, variance_scaling(1, in, out), {{module(reference) + ".weight"}, ReferenceLayout::same});
+Blocks::Weights Blocks::dense_weights(const std::string& name, std::int64_t in, std::int64_t out,
+                                      const std::string& reference) {
+  const Tensor weight = parameter(name + ".weight", {out, in}, variance_scaling(1, in, out),
+                                  {{module(reference) + ".weight"}, ReferenceLayout::same});
   return {weight, parameter(name + ".bias", {out}, {}, {{module(reference) + ".bias"}, ReferenceLayout::same})};
 }
 
@@ -59,14 +66,21 @@ Tensor Blocks::silu(const Tensor& x) {
   return y;
 }
 
-kernels::Prologue Blocks::norm(const std::string& name, const Feature& a, const Feature* b, const std::string& reference) {
+kernels::Prologue Blocks::norm(const std::string& name, const Feature& a, const Feature* b,
+                               const std::string& reference) {
   const std::int64_t n = a.x.shape[0], c = a.channels() + (b ? b->channels() : 0);
   const std::int64_t groups = std::min<std::int64_t>(c / 4, 32);
-  kernels::require(c % groups == 0, "model: {} channels at {} cannot be normalised in {} groups; use other model.channels or channel_multipliers",
-                   c, place_, groups);
-  const Tensor gamma = parameter(name + ".gamma", {c}, {.centre = 1}, {{module(reference.empty() ? "weight" : reference + ".weight")}, ReferenceLayout::same});
-  const Tensor beta = parameter(name + ".beta", {c}, {}, {{module(reference.empty() ? "bias" : reference + ".bias")}, ReferenceLayout::same});
-  const Tensor coefficients = activation(name + ".coefficients", {n, c, 2}), statistics = activation(name + ".statistics", {n, groups, 2});
+  kernels::require(
+      c % groups == 0,
+      "model: {} channels at {} cannot be normalised in {} groups; use other model.channels or channel_multipliers", c,
+      place_, groups);
+  const Tensor gamma =
+      parameter(name + ".gamma", {c}, {.centre = 1},
+                {{module(reference.empty() ? "weight" : reference + ".weight")}, ReferenceLayout::same});
+  const Tensor beta = parameter(name + ".beta", {c}, {},
+                                {{module(reference.empty() ? "bias" : reference + ".bias")}, ReferenceLayout::same});
+  const Tensor coefficients = activation(name + ".coefficients", {n, c, 2}),
+               statistics = activation(name + ".statistics", {n, groups, 2});
   program_.record(kernels::NormCoefficients{.moments0 = a.moments,
                                             .moments1 = b ? b->moments : Tensor(),
                                             .gamma = gamma,
@@ -99,7 +113,8 @@ Feature Blocks::input(const Tensor& x) {
   return y;
 }
 
-Feature Blocks::residual(const Feature& a, const Feature* b, const Tensor& time, std::int64_t channels, Resample resample) {
+Feature Blocks::residual(const Feature& a, const Feature* b, const Tensor& time, std::int64_t channels,
+                         Resample resample) {
   const std::int64_t in = a.channels() + (b ? b->channels() : 0);
   const Tensor second = b ? b->x : Tensor();
 
@@ -110,16 +125,30 @@ Feature Blocks::residual(const Feature& a, const Feature* b, const Tensor& time,
   const Weights w0 = conv_weights("conv0", in, channels, 3, 1, "Conv_0");
   const Tensor embedding = dense("time", time, channels, "Dense_0");
   const Feature h = conv_output("conv0", a.x, channels, resample);
-  program_.record(Conv{.x0 = a.x, .x1 = second, .weight = w0.weight, .bias = w0.bias, .embedding = embedding, .prologue = first, .y = h.x, .moments = h.moments});
+  program_.record(Conv{.x0 = a.x,
+                       .x1 = second,
+                       .weight = w0.weight,
+                       .bias = w0.bias,
+                       .embedding = embedding,
+                       .prologue = first,
+                       .y = h.x,
+                       .moments = h.moments});
 
   // The shortcut: x itself, or resampled and through a 1x1 convolution.
   Tensor shortcut = a.x;
   if (in != channels || resample != Resample::none) {
     const Weights w = conv_weights("shortcut", in, channels, 1, 1, "Conv_2");
     shortcut = activation("shortcut", h.x.shape);
-    program_.record(Conv{.x0 = a.x, .x1 = second, .weight = w.weight, .bias = w.bias, .prologue = {.resample = resample}, .y = shortcut});
+    program_.record(Conv{.x0 = a.x,
+                         .x1 = second,
+                         .weight = w.weight,
+                         .bias = w.bias,
+                         .prologue = {.resample = resample},
+                         .y = shortcut});
   } else {
-    kernels::require(!b, "model: at {} the skip connection brings the channels to just the {} of the block's output; use other channel_multipliers",
+    kernels::require(!b,
+                     "model: at {} the skip connection brings the channels to just the {} of the block's output; use "
+                     "other channel_multipliers",
                      place_, channels);
   }
 
@@ -133,7 +162,14 @@ Feature Blocks::residual(const Feature& a, const Feature* b, const Tensor& time,
   }
   const Weights w1 = conv_weights("conv1", channels, channels, 3, 0, "Conv_1");
   const Feature y = conv_output("conv1", h.x, channels, Resample::none);
-  program_.record(Conv{.x0 = h.x, .weight = w1.weight, .bias = w1.bias, .residual = shortcut, .prologue = last, .scale = spec_.residual_scale, .y = y.x, .moments = y.moments});
+  program_.record(Conv{.x0 = h.x,
+                       .weight = w1.weight,
+                       .bias = w1.bias,
+                       .residual = shortcut,
+                       .prologue = last,
+                       .scale = spec_.residual_scale,
+                       .y = y.x,
+                       .moments = y.moments});
   return y;
 }
 
@@ -144,17 +180,25 @@ Feature Blocks::attention(const Feature& x) {
   // Query, key and value are the reference's NIN_0, NIN_1 and NIN_2: [c,c] each, stacked to one matrix.
   const Tensor weight = parameter("qkv.weight", {3 * c, 1, 1, c}, variance_scaling(0.1f, c, c),
                                   {{module("NIN_0.W"), module("NIN_1.W"), module("NIN_2.W")}, ReferenceLayout::in_out});
-  const Tensor bias = parameter("qkv.bias", {3 * c}, {}, {{module("NIN_0.b"), module("NIN_1.b"), module("NIN_2.b")}, ReferenceLayout::same});
+  const Tensor bias = parameter("qkv.bias", {3 * c}, {},
+                                {{module("NIN_0.b"), module("NIN_1.b"), module("NIN_2.b")}, ReferenceLayout::same});
   const Tensor qkv = activation("qkv", {n, size, size, 3 * c});
   program_.record(Conv{.x0 = x.x, .weight = weight, .bias = bias, .prologue = normed, .y = qkv});
 
   const Tensor attended = activation("attention", x.x.shape), logsumexp = activation("logsumexp", {n, 1, size * size});
   program_.record(kernels::Attention{.qkv = qkv, .heads = 1, .y = attended, .logsumexp = logsumexp});
 
-  const Tensor out_weight = parameter("out.weight", {c, 1, 1, c}, variance_scaling(0, c, c), {{module("NIN_3.W")}, ReferenceLayout::in_out});
+  const Tensor out_weight =
+      parameter("out.weight", {c, 1, 1, c}, variance_scaling(0, c, c), {{module("NIN_3.W")}, ReferenceLayout::in_out});
   const Tensor out_bias = parameter("out.bias", {c}, {}, {{module("NIN_3.b")}, ReferenceLayout::same});
   const Feature y = conv_output("out", x.x, c, Resample::none);
-  program_.record(Conv{.x0 = attended, .weight = out_weight, .bias = out_bias, .residual = x.x, .scale = spec_.residual_scale, .y = y.x, .moments = y.moments});
+  program_.record(Conv{.x0 = attended,
+                       .weight = out_weight,
+                       .bias = out_bias,
+                       .residual = x.x,
+                       .scale = spec_.residual_scale,
+                       .y = y.x,
+                       .moments = y.moments});
   return y;
 }
 

@@ -17,7 +17,8 @@ using kernels::Resample;
 /// Records blocks in the order of the forward pass, naming parameters after the place that was entered last.
 class Blocks {
  public:
-  Blocks(Program& program, const UNetSpec& spec, const DropoutKeys* keys) : program_(program), spec_(spec), keys_(keys) {}
+  Blocks(Program& program, const UNetSpec& spec, const DropoutKeys* keys)
+      : program_(program), spec_(spec), keys_(keys) {}
 
   /// Parameters from here on are called `place`.NAME, and belong to the reference's next module.
   void enter(std::string place);
@@ -40,15 +41,19 @@ class Blocks {
     Tensor weight, bias;
   };
   /// A convolution's or matrix's parameters, uniform with variance scaling (fan average); scale 0 starts at almost 0.
-  Weights conv_weights(const std::string& name, std::int64_t in, std::int64_t out, std::int64_t size, float scale, const std::string& reference);
+  Weights conv_weights(const std::string& name, std::int64_t in, std::int64_t out, std::int64_t size, float scale,
+                       const std::string& reference);
   Weights dense_weights(const std::string& name, std::int64_t in, std::int64_t out, const std::string& reference);
   kernels::Prologue norm(const std::string& name, const Feature& a, const Feature* b, const std::string& reference);
-  Tensor activation(const std::string& what, kernels::Shape shape) { return program_.tensor(place_ + "." + what, shape); }
+  Tensor activation(const std::string& what, kernels::Shape shape) {
+    return program_.tensor(place_ + "." + what, shape);
+  }
   Tensor dense(const std::string& name, const Tensor& x, std::int64_t out, const std::string& reference);
   Tensor silu(const Tensor& x);
   /// The output of a convolution and the moments that a norm will ask for.
   Feature conv_output(const std::string& name, const Tensor& x, std::int64_t channels, Resample resample);
-  Tensor parameter(const std::string& name, kernels::Shape shape, program::Initialiser initialiser, ReferenceParameter reference);
+  Tensor parameter(const std::string& name, kernels::Shape shape, program::Initialiser initialiser,
+                   ReferenceParameter reference);
   std::string module(const std::string& name) const;
 
   Program& program_;

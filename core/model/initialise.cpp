@@ -4,7 +4,8 @@
 
 namespace core::model {
 
-void initialise(const program::Program& program, std::uint64_t seed, const std::function<std::span<float>(std::size_t)>& weights) {
+void initialise(const program::Program& program, std::uint64_t seed,
+                const std::function<std::span<float>(std::size_t)>& weights) {
   for (std::size_t p = 0; p < program.parameters().size(); ++p) {
     const program::Initialiser& start = program.parameters()[p].initialiser;
     const std::span<float> values = weights(p);

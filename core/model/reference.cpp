@@ -24,14 +24,20 @@ std::vector<int> integers(std::string text) {
 }
 
 void expect(const Metadata& metadata, const std::string& name, const std::string& value) {
-  kernels::require(setting(metadata, name) == value, "the file's model has {} = {}; only {} can be built", name, setting(metadata, name), value);
+  kernels::require(setting(metadata, name) == value, "the file's model has {} = {}; only {} can be built", name,
+                   setting(metadata, name), value);
 }
 
 }  // namespace
 
 UNetSpec reference_spec(const Metadata& metadata) {
-  for (const auto& [name, value] : Metadata{{"model", "ncsnpp"}, {"resblock_type", "biggan"}, {"fir", "False"}, {"progressive", "none"},
-                                            {"progressive_input", "none"}, {"embedding_type", "positional"}, {"scale_by_sigma", "False"},
+  for (const auto& [name, value] : Metadata{{"model", "ncsnpp"},
+                                            {"resblock_type", "biggan"},
+                                            {"fir", "False"},
+                                            {"progressive", "none"},
+                                            {"progressive_input", "none"},
+                                            {"embedding_type", "positional"},
+                                            {"scale_by_sigma", "False"},
                                             {"centered", "True"}}) {
     expect(metadata, name, value);
   }
@@ -46,8 +52,8 @@ UNetSpec reference_spec(const Metadata& metadata) {
   return spec;
 }
 
-std::vector<float> from_reference(const SafeTensors& file, const std::string& prefix, const ReferenceParameter& parameter,
-                                  const kernels::Shape& shape) {
+std::vector<float> from_reference(const SafeTensors& file, const std::string& prefix,
+                                  const ReferenceParameter& parameter, const kernels::Shape& shape) {
   std::vector<float> ours;
   ours.reserve(static_cast<std::size_t>(shape.elements()));
   for (const std::string& name : parameter.names) {
@@ -62,11 +68,13 @@ std::vector<float> from_reference(const SafeTensors& file, const std::string& pr
       continue;
     }
     // oihw: theirs[(k c + i) taps + tap]; in_out: theirs[i k_count + k].
-    const std::int64_t k_count = shape[0] / static_cast<std::int64_t>(parameter.names.size()), taps = shape[1] * shape[2], c = shape[3];
+    const std::int64_t k_count = shape[0] / static_cast<std::int64_t>(parameter.names.size()),
+                       taps = shape[1] * shape[2], c = shape[3];
     for (std::int64_t k = 0; k < k_count; ++k) {
       for (std::int64_t tap = 0; tap < taps; ++tap) {
         for (std::int64_t i = 0; i < c; ++i) {
-          const std::int64_t at = parameter.layout == ReferenceLayout::oihw ? (k * c + i) * taps + tap : i * k_count + k;
+          const std::int64_t at =
+              parameter.layout == ReferenceLayout::oihw ? (k * c + i) * taps + tap : i * k_count + k;
           ours.push_back(theirs[static_cast<std::size_t>(at)]);
         }
       }

@@ -23,10 +23,12 @@ NamedTensor read_tensor(const std::string& where, const nlohmann::json& entry, s
   tensor.shape = entry.at("shape").get<std::vector<std::int64_t>>();
   std::uint64_t elements = 1;
   for (std::int64_t extent : tensor.shape) elements *= static_cast<std::uint64_t>(extent);
-  const auto begin = entry.at("data_offsets").at(0).get<std::uint64_t>(), end = entry.at("data_offsets").at(1).get<std::uint64_t>();
+  const auto begin = entry.at("data_offsets").at(0).get<std::uint64_t>(),
+             end = entry.at("data_offsets").at(1).get<std::uint64_t>();
   kernels::require(entry.at("dtype") == "F32", "{}: is {}, only F32 is read", where, entry.at("dtype").dump());
   kernels::require(begin <= end && end <= payload.size() && end - begin == 4 * elements,
-                   "{}: bytes {} to {} do not hold its {} elements; the file is damaged or cut off", where, begin, end, elements);
+                   "{}: bytes {} to {} do not hold its {} elements; the file is damaged or cut off", where, begin, end,
+                   elements);
   tensor.values.resize(elements);
   std::memcpy(tensor.values.data(), payload.data() + begin, end - begin);
   return tensor;
@@ -41,17 +43,21 @@ SafeTensors read_safetensors(const std::filesystem::path& file) {
   if (bytes.size() >= 8) std::memcpy(&length, bytes.data(), 8);
   kernels::require(bytes.size() >= 8 && length <= largest_header && length <= bytes.size() - 8,
                    "{}: is not a safetensors file (its header has no end)", file.string());
-  const auto header = nlohmann::json::parse(bytes.begin() + 8, bytes.begin() + 8 + static_cast<std::ptrdiff_t>(length), nullptr, false);
+  const auto header =
+      nlohmann::json::parse(bytes.begin() + 8, bytes.begin() + 8 + static_cast<std::ptrdiff_t>(length), nullptr, false);
   kernels::require(header.is_object(), "{}: is not a safetensors file (its header is not JSON)", file.string());
   const std::string_view payload = std::string_view(bytes).substr(8 + length);
   SafeTensors result;
   try {
     for (const auto& [name, entry] : header.items()) {
-      if (name == "__metadata__") result.metadata = entry.get<std::map<std::string, std::string>>();
-      else result.tensors[name] = read_tensor(fmt::format("{}: tensor {}", file.string(), name), entry, payload);
+      if (name == "__metadata__")
+        result.metadata = entry.get<std::map<std::string, std::string>>();
+      else
+        result.tensors[name] = read_tensor(fmt::format("{}: tensor {}", file.string(), name), entry, payload);
     }
   } catch (const nlohmann::json::exception& error) {
-    throw kernels::InputError(fmt::format("{}: its header is not that of a safetensors file: {}", file.string(), error.what()));
+    throw kernels::InputError(
+        fmt::format("{}: its header is not that of a safetensors file: {}", file.string(), error.what()));
   }
   return result;
 }

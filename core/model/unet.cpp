@@ -21,7 +21,8 @@ UNetSpec unet_spec(const config::RunConfig& config) {
   return spec;
 }
 
-UNet record_unet(Program& program, const UNetSpec& spec, const Tensor& x, const Tensor& label, const DropoutKeys* keys) {
+UNet record_unet(Program& program, const UNetSpec& spec, const Tensor& x, const Tensor& label,
+                 const DropoutKeys* keys) {
   Blocks blocks(program, spec, keys);
   const auto segment = [&](std::string place) {
     program.begin_segment();
@@ -31,7 +32,9 @@ UNet record_unet(Program& program, const UNetSpec& spec, const Tensor& x, const 
     return std::find(spec.attention_sizes.begin(), spec.attention_sizes.end(), h.size()) != spec.attention_sizes.end();
   };
   const int levels = static_cast<int>(spec.channel_multipliers.size());
-  const auto width = [&](int level) { return std::int64_t{spec.channels} * spec.channel_multipliers[static_cast<std::size_t>(level)]; };
+  const auto width = [&](int level) {
+    return std::int64_t{spec.channels} * spec.channel_multipliers[static_cast<std::size_t>(level)];
+  };
 
   program.begin_segment();
   const Tensor time = blocks.time_embedding(label);  // [n, 4 channels]

@@ -15,12 +15,12 @@ using program::Tensor;
 
 struct UNetSpec {
   int image_size = 32, image_channels = 3;
-  int channels = 128;                              // of level 0; a multiple of 4
+  int channels = 128;                                   // of level 0; a multiple of 4
   std::vector<int> channel_multipliers = {1, 2, 2, 2};  // one a level; the image is halved between levels
-  int blocks = 4;                                  // per level on the way down, one more on the way up
+  int blocks = 4;                                       // per level on the way down, one more on the way up
   std::vector<int> attention_sizes = {16};
   float dropout = 0;
-  float residual_scale = 0.70710678f;              // of every residual sum; 1: none
+  float residual_scale = 0.70710678f;  // of every residual sum; 1: none
 };
 
 UNetSpec unet_spec(const config::RunConfig& config);
@@ -32,7 +32,11 @@ struct DropoutKeys {
 };
 
 /// How a parameter of the reference implementation becomes one of ours.
-enum class ReferenceLayout : std::uint8_t { same, oihw, in_out };  // as it is; [k,c,r,s] -> [k,r,s,c]; [c,k] -> [k,1,1,c]
+enum class ReferenceLayout : std::uint8_t {
+  same,
+  oihw,
+  in_out
+};  // as it is; [k,c,r,s] -> [k,r,s,c]; [c,k] -> [k,1,1,c]
 struct ReferenceParameter {
   std::vector<std::string> names;  // several: stacked along the first dimension
   ReferenceLayout layout;
@@ -43,8 +47,8 @@ struct UNet {
   std::vector<ReferenceParameter> reference;  // by parameter, in their order
 };
 
-/// Records the network on x[n,h,w,c] and label[n] (the time as the network is told it); dropout only where keys are given.
-/// Throws InputError for a spec that cannot be built.
+/// Records the network on x[n,h,w,c] and label[n] (the time as the network is told it); dropout only where keys are
+/// given. Throws InputError for a spec that cannot be built.
 UNet record_unet(Program& program, const UNetSpec& spec, const Tensor& x, const Tensor& label, const DropoutKeys* keys);
 
 }  // namespace core::model

@@ -9,7 +9,8 @@
 
 namespace core::objective {
 
-/// Sums over images; mean() and by_log_snr() are estimates of the diffusion term (ScoreFlow, Theorem 3, collapsed form), bits/dim.
+/// Sums over images; mean() and by_log_snr() are estimates of the diffusion term (ScoreFlow, Theorem 3, collapsed
+/// form), bits/dim.
 class LossBits {
  public:
   static constexpr int bins = 10;  // equal parts of the log-SNR range, bin 0 at the smallest time

@@ -29,9 +29,13 @@ ScoreNetwork::ScoreNetwork(const model::UNetSpec& spec, const kernels::Sde& sde,
 
 ScoreNetwork::~ScoreNetwork() = default;
 
-std::span<const program::Parameter> ScoreNetwork::parameters() const { return value_->program.parameters(); }
+std::span<const program::Parameter> ScoreNetwork::parameters() const {
+  return value_->program.parameters();
+}
 
-void ScoreNetwork::bind(std::size_t parameter, std::span<float> weights) { weights_[parameter] = weights; }
+void ScoreNetwork::bind(std::size_t parameter, std::span<float> weights) {
+  weights_[parameter] = weights;
+}
 
 ScoreNetwork::Evaluation& ScoreNetwork::value() {
   Evaluation& e = *value_;
@@ -60,10 +64,12 @@ ScoreNetwork::Evaluation& ScoreNetwork::with_trace() {
   return e;
 }
 
-void ScoreNetwork::run(Evaluation& e, std::span<const double> t, std::span<const double> x, std::span<const double> probe, std::span<double> score) {
+void ScoreNetwork::run(Evaluation& e, std::span<const double> t, std::span<const double> x,
+                       std::span<const double> probe, std::span<double> score) {
   const auto upload = [&](const Tensor& tensor, std::span<const double> values) {
     e.floats.assign(static_cast<std::size_t>(tensor.shape.elements()), 0.0f);
-    std::transform(values.begin(), values.end(), e.floats.begin(), [](double value) { return static_cast<float>(value); });
+    std::transform(values.begin(), values.end(), e.floats.begin(),
+                   [](double value) { return static_cast<float>(value); });
     e.executor->upload(tensor, std::span<const float>(e.floats));
   };
   std::vector<double> labels;
@@ -82,34 +88,39 @@ void ScoreNetwork::run(Evaluation& e, std::span<const double> t, std::span<const
 }
 
 likelihood::Score ScoreNetwork::score() {
-  const auto dims = static_cast<std::size_t>(spec_.image_size) * static_cast<std::size_t>(spec_.image_size) * static_cast<std::size_t>(spec_.image_channels);
+  const auto dims = static_cast<std::size_t>(spec_.image_size) * static_cast<std::size_t>(spec_.image_size) *
+                    static_cast<std::size_t>(spec_.image_channels);
   // Calls run(first image, number of images) for each part of a call on n images.
   const auto for_each_run = [](std::size_t n, auto&& run) {
-    for (std::size_t first = 0; first < n; first += images_per_run) run(first, std::min<std::size_t>(images_per_run, n - first));
+    for (std::size_t first = 0; first < n; first += images_per_run)
+      run(first, std::min<std::size_t>(images_per_run, n - first));
   };
-  return {.dims = static_cast<std::int64_t>(dims),
-          .batch = batch_,
-          .value =
-              [this, dims, for_each_run](std::span<const double> t, std::span<const double> x, std::span<double> score) {
-                for_each_run(t.size(), [&](std::size_t first, std::size_t n) {
-                  run(value(), t.subspan(first, n), x.subspan(first * dims, n * dims), {}, score.subspan(first * dims, n * dims));
-                });
-              },
-          .with_trace =
-              [this, dims, for_each_run](std::span<const double> t, std::span<const double> x, std::span<const double> probe, std::span<double> score,
-                                         std::span<double> trace) {
-                Evaluation& e = with_trace();
-                for_each_run(t.size(), [&](std::size_t first, std::size_t n) {
-                  const auto v = probe.subspan(first * dims, n * dims);
-                  run(e, t.subspan(first, n), x.subspan(first * dims, n * dims), v, score.subspan(first * dims, n * dims));
-                  e.executor->download(e.gradient, std::span(e.floats));
-                  for (std::size_t image = 0; image < n; ++image) {
-                    double sum = 0;
-                    for (std::size_t i = image * dims; i < (image + 1) * dims; ++i) sum += v[i] * e.floats[i];
-                    trace[first + image] = kernels::output_sign(sde_) / kernels::standard_deviation(sde_, t[first + image]) * sum;
-                  }
-                });
-              }};
+  return {
+      .dims = static_cast<std::int64_t>(dims),
+      .batch = batch_,
+      .value =
+          [this, dims, for_each_run](std::span<const double> t, std::span<const double> x, std::span<double> score) {
+            for_each_run(t.size(), [&](std::size_t first, std::size_t n) {
+              run(value(), t.subspan(first, n), x.subspan(first * dims, n * dims), {},
+                  score.subspan(first * dims, n * dims));
+            });
+          },
+      .with_trace =
+          [this, dims, for_each_run](std::span<const double> t, std::span<const double> x,
+                                     std::span<const double> probe, std::span<double> score, std::span<double> trace) {
+            Evaluation& e = with_trace();
+            for_each_run(t.size(), [&](std::size_t first, std::size_t n) {
+              const auto v = probe.subspan(first * dims, n * dims);
+              run(e, t.subspan(first, n), x.subspan(first * dims, n * dims), v, score.subspan(first * dims, n * dims));
+              e.executor->download(e.gradient, std::span(e.floats));
+              for (std::size_t image = 0; image < n; ++image) {
+                double sum = 0;
+                for (std::size_t i = image * dims; i < (image + 1) * dims; ++i) sum += v[i] * e.floats[i];
+                trace[first + image] =
+                    kernels::output_sign(sde_) / kernels::standard_deviation(sde_, t[first + image]) * sum;
+              }
+            });
+          }};
 }
 
 }  // namespace core::objective

@@ -15,8 +15,8 @@ namespace core::objective {
 /// v^T (d score/dx) v. Double precision outside, float32 inside.
 class ScoreNetwork {
  public:
-  /// The network always runs on this many images, the last run of a call filled up: matrix kernels round differently for
-  /// different sizes, and so an image's score has the same bits in whatever company it is evaluated.
+  /// The network always runs on this many images, the last run of a call filled up: matrix kernels round differently
+  /// for different sizes, and so an image's score has the same bits in whatever company it is evaluated.
   static constexpr std::int64_t images_per_run = 8;
 
   /// `batch` images per call.
@@ -34,7 +34,8 @@ class ScoreNetwork {
   struct Evaluation;  // a program, its executor and its ends
   Evaluation& value();
   Evaluation& with_trace();
-  void run(Evaluation& evaluation, std::span<const double> t, std::span<const double> x, std::span<const double> probe, std::span<double> score);
+  void run(Evaluation& evaluation, std::span<const double> t, std::span<const double> x, std::span<const double> probe,
+           std::span<double> score);
 
   model::UNetSpec spec_;
   kernels::Sde sde_;

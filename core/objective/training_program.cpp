@@ -55,10 +55,10 @@ TrainingProgram record_training(const config::RunConfig& config, kernels::Mode p
   for (const program::Parameter& parameter : p.parameters()) parameters.push_back(parameter.tensor);
   const Seed seeds[] = {{t.loss, t.loss_gradient}};
   const bool recompute = config.training().recompute() == config::BLOCKS;
-  t.gradients = program::differentiate(
-      p, seeds, parameters,
-      {.parameter_mode = parameter_mode,
-       .recompute = recompute ? program::Recompute::segments : program::Recompute::keep});
+  t.gradients =
+      program::differentiate(p, seeds, parameters,
+                             {.parameter_mode = parameter_mode,
+                              .recompute = recompute ? program::Recompute::segments : program::Recompute::keep});
   return t;
 }
 

@@ -19,8 +19,8 @@ struct TrainingProgram {
   std::vector<program::Tensor> gradients;  // by parameter, in the parameters' order
 };
 
-/// Records dequantise → flip → time → noise → perturb → UNet → weighted residual → loss, and its reverse with respect to
-/// every parameter. `config` is valid (core::config::load_valid).
+/// Records dequantise → flip → time → noise → perturb → UNet → weighted residual → loss, and its reverse with respect
+/// to every parameter. `config` is valid (core::config::load_valid).
 TrainingProgram record_training(const config::RunConfig& config, kernels::Mode parameter_mode);
 
 }  // namespace core::objective

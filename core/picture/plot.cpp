@@ -160,6 +160,8 @@ class Canvas {
 
 }  // namespace
 
-void write_plot(const std::filesystem::path& file, const Plot& plot) { write_png(file, Canvas(plot).draw()); }
+void write_plot(const std::filesystem::path& file, const Plot& plot) {
+  write_png(file, Canvas(plot).draw());
+}
 
 }  // namespace core::picture

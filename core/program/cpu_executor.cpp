@@ -18,9 +18,10 @@ struct Free {
 std::unique_ptr<std::byte, Free> allocate(std::size_t bytes) {
   const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
   std::unique_ptr<std::byte, Free> memory(static_cast<std::byte*>(std::aligned_alloc(alignment, rounded)));
-  kernels::require(memory != nullptr,
-                   "out of memory: activations need {:.2f} GiB; use fewer images per batch, or training.recompute: BLOCKS",
-                   static_cast<double>(bytes) / (1 << 30));
+  kernels::require(
+      memory != nullptr,
+      "out of memory: activations need {:.2f} GiB; use fewer images per batch, or training.recompute: BLOCKS",
+      static_cast<double>(bytes) / (1 << 30));
   return memory;
 }
 
@@ -42,7 +43,8 @@ class CpuExecutor : public Executor {
 
   void bind(const Tensor& tensor, std::span<float> memory) override {
     const TensorInfo& info = program_.info(tensor);
-    kernels::ensure(info.role == Role::parameter || info.role == Role::gradient, "only parameters and gradients are bound");
+    kernels::ensure(info.role == Role::parameter || info.role == Role::gradient,
+                    "only parameters and gradients are bound");
     kernels::ensure(std::ssize(memory) == tensor.shape.elements(), "a tensor is bound to as many elements as it has");
     base_[static_cast<std::size_t>(tensor.id)] = reinterpret_cast<std::byte*>(memory.data());
   }

@@ -16,13 +16,17 @@ std::string line(std::size_t index, const Op& op, const Program& program) {
   Op copy = op;
   kernels::for_each_operand(copy, [&]<typename Operand>(Operand& operand) {
     if (std::is_same_v<Operand, kernels::In>) return;
-    written += fmt::format("{}{} {}", written.empty() ? "" : ", ", program.info(operand).name, shape_text(operand.shape));
+    written +=
+        fmt::format("{}{} {}", written.empty() ? "" : ", ", program.info(operand).name, shape_text(operand.shape));
   });
   const double gflop = kernels::flops(op) * 1e-9;
-  return fmt::format("{:5} {:<21} {:>9} {}\n", index, kernels::name(op), gflop > 0 ? fmt::format("{:.3f}", gflop) : "", written);
+  return fmt::format("{:5} {:<21} {:>9} {}\n", index, kernels::name(op), gflop > 0 ? fmt::format("{:.3f}", gflop) : "",
+                     written);
 }
 
-double mib(std::size_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
+double mib(std::size_t bytes) {
+  return static_cast<double>(bytes) / (1 << 20);
+}
 
 }  // namespace
 
@@ -42,11 +46,14 @@ std::string describe(const Program& program, const Plan& plan) {
   std::string text = fmt::format("{:>5} {:<21} {:>9} {}\n", "", "record", "GFLOP", "writes");
   for (std::size_t i = 0; i < program.ops().size(); ++i) text += line(i, program.ops()[i], program);
   std::size_t gradients = 0;
-  for (const TensorInfo& info : program.tensors()) gradients += info.role == Role::gradient ? info.tensor.size_bytes() : 0;
+  for (const TensorInfo& info : program.tensors())
+    gradients += info.role == Role::gradient ? info.tensor.size_bytes() : 0;
   const std::int64_t parameters = parameter_count(program);
   text += fmt::format("\nparameters   {:>14}\nGFLOP        {:>14.2f} a run\n", parameters, total_flops(program) * 1e-9);
-  text += fmt::format("weights      {:>14.1f} MiB\ngradients    {:>14.1f} MiB\n", mib(static_cast<std::size_t>(parameters) * 4), mib(gradients));
-  text += fmt::format("activations  {:>14.1f} MiB ({:.1f} MiB if none shared memory)\n", mib(plan.arena_bytes), mib(plan.activation_bytes));
+  text += fmt::format("weights      {:>14.1f} MiB\ngradients    {:>14.1f} MiB\n",
+                      mib(static_cast<std::size_t>(parameters) * 4), mib(gradients));
+  text += fmt::format("activations  {:>14.1f} MiB ({:.1f} MiB if none shared memory)\n", mib(plan.arena_bytes),
+                      mib(plan.activation_bytes));
   return text;
 }
 

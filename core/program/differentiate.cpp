@@ -19,7 +19,8 @@ std::vector<bool> dependent(const Program& program, std::span<const Tensor> sour
   for (const Tensor& source : sources) depends[static_cast<std::size_t>(source.id)] = true;
   for (Op op : program.ops()) {
     bool any = false;
-    kernels::for_each_operand(op, [&](auto& operand) { any |= reads<decltype(operand)> && depends[static_cast<std::size_t>(operand.id)]; });
+    kernels::for_each_operand(
+        op, [&](auto& operand) { any |= reads<decltype(operand)> && depends[static_cast<std::size_t>(operand.id)]; });
     if (!any) continue;
     kernels::for_each_operand(op, [&](auto& operand) {
       if (writes<decltype(operand)>) depends[static_cast<std::size_t>(operand.id)] = true;
@@ -58,7 +59,8 @@ std::set<std::int32_t> interior(const Program& program, const Segment& segment, 
     Op op = program.ops()[i];
     const bool here = i >= segment.begin && i < segment.end;
     kernels::for_each_operand(op, [&](auto& operand) {
-      if (here && writes<decltype(operand)> && program.info(operand).role == Role::activation) inside.insert(operand.id);
+      if (here && writes<decltype(operand)> && program.info(operand).role == Role::activation)
+        inside.insert(operand.id);
       if (!here) outside.insert(operand.id);
     });
   }
@@ -66,8 +68,10 @@ std::set<std::int32_t> interior(const Program& program, const Segment& segment, 
   return inside;
 }
 
-/// Records the segment once more, its interior activations under new names; returns the records as the reverse is to see them.
-std::vector<Op> record_again(Program& program, Tape& tape, const Segment& segment, const std::set<std::int32_t>& inside) {
+/// Records the segment once more, its interior activations under new names; returns the records as the reverse is to
+/// see them.
+std::vector<Op> record_again(Program& program, Tape& tape, const Segment& segment,
+                             const std::set<std::int32_t>& inside) {
   std::map<std::int32_t, Tensor> copies;
   std::vector<Op> seen;
   for (std::size_t i = segment.begin; i < segment.end; ++i) {
@@ -92,8 +96,8 @@ std::vector<Op> record_again(Program& program, Tape& tape, const Segment& segmen
 
 }  // namespace
 
-std::vector<Tensor> differentiate(Program& program, std::span<const Seed> seeds, std::span<const Tensor> with_respect_to,
-                                  const DifferentiateOptions& options) {
+std::vector<Tensor> differentiate(Program& program, std::span<const Seed> seeds,
+                                  std::span<const Tensor> with_respect_to, const DifferentiateOptions& options) {
   Tape tape(program, dependent(program, with_respect_to), options.parameter_mode);
   for (const Seed& seed : seeds) tape.set_gradient(seed.tensor, seed.gradient);
   const std::size_t forward_records = program.ops().size();

@@ -14,7 +14,8 @@ void insert_exchanges(Program& program, std::span<const std::vector<Tensor>> buc
   }
   std::map<std::size_t, std::vector<Op>> after;
   for (const auto& [tensor, record] : last_write) {
-    after[record] = {kernels::Exchange{.topic = -1, .data = program.tensors()[static_cast<std::size_t>(tensor)].tensor}};
+    after[record] = {
+        kernels::Exchange{.topic = -1, .data = program.tensors()[static_cast<std::size_t>(tensor)].tensor}};
   }
   for (std::size_t k = 0; k < buckets.size(); ++k) {
     std::size_t complete = 0;

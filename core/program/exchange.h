@@ -8,8 +8,9 @@
 
 namespace core::program {
 
-/// Inserts after the record that completes the last gradient of buckets[k] an Exchange with topic k and the bucket's first
-/// tensor, and after every other record that writes a gradient an Exchange with topic -1: a moment to let messages move.
+/// Inserts after the record that completes the last gradient of buckets[k] an Exchange with topic k and the bucket's
+/// first tensor, and after every other record that writes a gradient an Exchange with topic -1: a moment to let
+/// messages move.
 void insert_exchanges(Program& program, std::span<const std::vector<Tensor>> buckets);
 
 }  // namespace core::program

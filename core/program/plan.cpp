@@ -7,7 +7,9 @@ namespace core::program {
 namespace {
 
 constexpr std::size_t alignment = 64;
-std::size_t rounded(std::size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
+std::size_t rounded(std::size_t bytes) {
+  return (bytes + alignment - 1) / alignment * alignment;
+}
 
 /// A block of the arena and the records [first, last] during which it must not be touched by others.
 struct Block {
@@ -56,7 +58,8 @@ Plan plan_memory(const Program& program, std::span<const std::size_t> scratch_by
     if (!lasting && blocks[t].first == records) continue;  // never used
     const std::size_t bytes = rounded(tensors[t].tensor.size_bytes());
     plan.activation_bytes += bytes;
-    wanted.push_back({bytes + guard_bytes, lasting ? 0 : blocks[t].first, lasting ? records : blocks[t].last, &plan.offsets[t]});
+    wanted.push_back(
+        {bytes + guard_bytes, lasting ? 0 : blocks[t].first, lasting ? records : blocks[t].last, &plan.offsets[t]});
   }
   for (std::size_t i = 0; i < records; ++i) {
     if (scratch_bytes[i] > 0) wanted.push_back({rounded(scratch_bytes[i]) + guard_bytes, i, i, &plan.scratch[i]});

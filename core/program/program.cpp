@@ -27,7 +27,8 @@ void Program::insert(const std::map<std::size_t, std::vector<Op>>& after) {
   std::vector<int> segments;
   for (std::size_t i = 0; i < ops_.size(); ++i) {
     ops.push_back(std::move(ops_[i]));
-    if (const auto found = after.find(i); found != after.end()) ops.insert(ops.end(), found->second.begin(), found->second.end());
+    if (const auto found = after.find(i); found != after.end())
+      ops.insert(ops.end(), found->second.begin(), found->second.end());
     segments.resize(ops.size(), segments_[i]);
   }
   ops_ = std::move(ops);

@@ -26,7 +26,8 @@ void reverse_of(const Linear& op, Tape& tape) {
   if (const auto dweight = tape.contribute(op.weight); dweight.tensor) {
     const auto dbias = tape.contribute(op.bias);
     expect_one_mode(dweight, dbias);
-    tape.record(LinearWeightGradient{.dy = dy, .x = op.x, .dweight = dweight.tensor, .dbias = dbias.tensor, .mode = dweight.mode});
+    tape.record(LinearWeightGradient{
+        .dy = dy, .x = op.x, .dweight = dweight.tensor, .dbias = dbias.tensor, .mode = dweight.mode});
   }
 }
 
@@ -40,8 +41,14 @@ void reverse_of_sources(const Conv& op, Tape& tape, const Tensor& dy) {
   const std::string name = "gradient into " + tape.info(op.y).name;
   const Tensor dz = tape.activation(name, {x[0], x[1], x[2], c});
   const Tensor sums = norm ? tape.activation(name + " sums", {x[0], c, 2}) : Tensor();
-  tape.record(ConvDataGradient{
-      .dy = dy, .weight = op.weight, .x0 = op.x0, .x1 = op.x1, .prologue = op.prologue, .scale = op.scale, .dz = dz, .sums = sums});
+  tape.record(ConvDataGradient{.dy = dy,
+                               .weight = op.weight,
+                               .x0 = op.x0,
+                               .x1 = op.x1,
+                               .prologue = op.prologue,
+                               .scale = op.scale,
+                               .dz = dz,
+                               .sums = sums});
   if (norm) {
     const auto dx0 = tape.contribute(op.x0), dx1 = tape.contribute(op.x1);
     const auto dgamma = tape.contribute(norm->gamma), dbeta = tape.contribute(norm->beta);
@@ -75,8 +82,9 @@ void reverse_of(const Conv& op, Tape& tape) {
   if (tape.wants(op.weight)) {
     const auto dweight = tape.contribute(op.weight), dbias = tape.contribute(op.bias);
     expect_one_mode(dweight, dbias);
-    const Tensor dembedding =
-        tape.wants(op.embedding) ? tape.activation("gradient of " + tape.info(op.embedding).name, op.embedding.shape) : Tensor();
+    const Tensor dembedding = tape.wants(op.embedding)
+                                  ? tape.activation("gradient of " + tape.info(op.embedding).name, op.embedding.shape)
+                                  : Tensor();
     tape.record(ConvWeightGradient{.dy = dy,
                                    .x0 = op.x0,
                                    .x1 = op.x1,
@@ -117,21 +125,51 @@ void reverse_of(const NormCoefficients&, Tape&) {}
 [[noreturn]] void refuse(const char* record) {
   throw std::logic_error(std::string("a gradient is asked through ") + record + ", which has none");
 }
-void reverse_of(const TimeEmbedding&, Tape&) { refuse("TimeEmbedding"); }
-void reverse_of(const Dequantise&, Tape&) { refuse("Dequantise"); }
-void reverse_of(const DrawTime&, Tape&) { refuse("DrawTime"); }
-void reverse_of(const Perturb&, Tape&) { refuse("Perturb"); }
-void reverse_of(const AddScaled&, Tape&) { refuse("AddScaled"); }
-void reverse_of(const LinearDataGradient&, Tape&) { refuse("LinearDataGradient"); }
-void reverse_of(const LinearWeightGradient&, Tape&) { refuse("LinearWeightGradient"); }
-void reverse_of(const SiluGradient&, Tape&) { refuse("SiluGradient"); }
-void reverse_of(const ConvDataGradient&, Tape&) { refuse("ConvDataGradient"); }
-void reverse_of(const ConvWeightGradient&, Tape&) { refuse("ConvWeightGradient"); }
-void reverse_of(const NormGradient&, Tape&) { refuse("NormGradient"); }
-void reverse_of(const AttentionGradient&, Tape&) { refuse("AttentionGradient"); }
-void reverse_of(const NoiseLossGradient&, Tape&) { refuse("NoiseLossGradient"); }
-void reverse_of(const AdamStep&, Tape&) { refuse("AdamStep"); }
-void reverse_of(const Exchange&, Tape&) { refuse("Exchange"); }
+void reverse_of(const TimeEmbedding&, Tape&) {
+  refuse("TimeEmbedding");
+}
+void reverse_of(const Dequantise&, Tape&) {
+  refuse("Dequantise");
+}
+void reverse_of(const DrawTime&, Tape&) {
+  refuse("DrawTime");
+}
+void reverse_of(const Perturb&, Tape&) {
+  refuse("Perturb");
+}
+void reverse_of(const AddScaled&, Tape&) {
+  refuse("AddScaled");
+}
+void reverse_of(const LinearDataGradient&, Tape&) {
+  refuse("LinearDataGradient");
+}
+void reverse_of(const LinearWeightGradient&, Tape&) {
+  refuse("LinearWeightGradient");
+}
+void reverse_of(const SiluGradient&, Tape&) {
+  refuse("SiluGradient");
+}
+void reverse_of(const ConvDataGradient&, Tape&) {
+  refuse("ConvDataGradient");
+}
+void reverse_of(const ConvWeightGradient&, Tape&) {
+  refuse("ConvWeightGradient");
+}
+void reverse_of(const NormGradient&, Tape&) {
+  refuse("NormGradient");
+}
+void reverse_of(const AttentionGradient&, Tape&) {
+  refuse("AttentionGradient");
+}
+void reverse_of(const NoiseLossGradient&, Tape&) {
+  refuse("NoiseLossGradient");
+}
+void reverse_of(const AdamStep&, Tape&) {
+  refuse("AdamStep");
+}
+void reverse_of(const Exchange&, Tape&) {
+  refuse("Exchange");
+}
 
 }  // namespace
 

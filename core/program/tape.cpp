@@ -13,7 +13,8 @@ Contribution Tape::contribute(const Tensor& tensor) {
   if (const Tensor known = gradient(original)) return {known, kernels::Mode::accumulate};
   const TensorInfo info = program_.info(original);
   const bool parameter = info.role == Role::parameter;
-  const Tensor made = program_.tensor("gradient of " + info.name, original.shape, parameter ? Role::gradient : Role::activation);
+  const Tensor made =
+      program_.tensor("gradient of " + info.name, original.shape, parameter ? Role::gradient : Role::activation);
   gradients_[original.id] = made;
   return {made, parameter ? parameter_mode_ : kernels::Mode::overwrite};
 }
@@ -28,13 +29,17 @@ void Tape::adopt(const Tensor& tensor, const Tensor& contribution) {
   record(kernels::AddScaled{.x = contribution, .y = place.tensor, .mode = place.mode});
 }
 
-void Tape::replace(const Tensor& original, const Tensor& copy) { originals_[copy.id] = original; }
+void Tape::replace(const Tensor& original, const Tensor& copy) {
+  originals_[copy.id] = original;
+}
 
 Tensor Tape::source(const Tensor& tensor) const {
   const auto found = originals_.find(tensor.id);
   return found == originals_.end() ? tensor : found->second;
 }
 
-const kernels::NormCoefficients& Tape::norm_of(const Tensor& coefficients) const { return norms_.at(coefficients.id); }
+const kernels::NormCoefficients& Tape::norm_of(const Tensor& coefficients) const {
+  return norms_.at(coefficients.id);
+}
 
 }  // namespace core::program

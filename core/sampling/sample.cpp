@@ -16,7 +16,9 @@ using namespace kernels;
 void normals(std::uint64_t seed, std::int64_t index, std::int64_t step, std::span<double> z) {
   for (std::size_t i = 0; i < z.size(); i += 2) {
     double pair[2];
-    normal_pair(philox(seed, Stream::sampling, static_cast<std::uint64_t>(index), static_cast<std::uint32_t>(i / 2), static_cast<std::uint32_t>(step)), pair[0], pair[1]);
+    normal_pair(philox(seed, Stream::sampling, static_cast<std::uint64_t>(index), static_cast<std::uint32_t>(i / 2),
+                       static_cast<std::uint32_t>(step)),
+                pair[0], pair[1]);
     for (std::size_t j = i; j < std::min(i + 2, z.size()); ++j) z[j] = pair[j - i];
   }
 }
@@ -37,7 +39,8 @@ Samples euler_maruyama(const Score& score, std::span<const std::int64_t> indices
     std::vector<double> x(batch.size() * dims), scores(x.size()), z(dims);
     for (std::size_t n = 0; n < batch.size(); ++n) start(settings, batch[n], std::span(x).subspan(n * dims, dims));
     for (std::int64_t step = 0; step < settings.steps; ++step) {
-      const double t = 1 - static_cast<double>(step) * dt, f = drift_coefficient(settings.sde, t), g2 = diffusion_squared(settings.sde, t);
+      const double t = 1 - static_cast<double>(step) * dt, f = drift_coefficient(settings.sde, t),
+                   g2 = diffusion_squared(settings.sde, t);
       const std::vector<double> times(batch.size(), t);
       score.value(times, x, scores);
       const double noise = step + 1 < settings.steps ? std::sqrt(g2 * dt) : 0;
@@ -48,9 +51,13 @@ Samples euler_maruyama(const Score& score, std::span<const std::int64_t> indices
           value += -dt * (f * value - g2 * scores[n * dims + i]) + noise * z[i];
         }
       }
-      if (settings.progress) settings.progress(static_cast<std::int64_t>(first) * settings.steps + (step + 1) * std::ssize(batch), std::ssize(indices) * settings.steps);
+      if (settings.progress)
+        settings.progress(static_cast<std::int64_t>(first) * settings.steps + (step + 1) * std::ssize(batch),
+                          std::ssize(indices) * settings.steps);
     }
-    for (std::size_t n = 0; n < batch.size(); ++n) samples.emplace_back(x.begin() + static_cast<std::ptrdiff_t>(n * dims), x.begin() + static_cast<std::ptrdiff_t>((n + 1) * dims));
+    for (std::size_t n = 0; n < batch.size(); ++n)
+      samples.emplace_back(x.begin() + static_cast<std::ptrdiff_t>(n * dims),
+                           x.begin() + static_cast<std::ptrdiff_t>((n + 1) * dims));
   }
   return samples;
 }
@@ -65,7 +72,8 @@ Samples probability_flow(const Score& score, std::span<const std::int64_t> indic
   std::vector<double> scores, times;
   likelihood::integrate(
       std::ssize(indices), score.batch, score.dims, interval, likelihood::first_flow_step(interval),
-      [&](std::span<const std::int64_t> problems, std::span<const double> lambda, std::span<const double> x, std::span<double> slope) {
+      [&](std::span<const std::int64_t> problems, std::span<const double> lambda, std::span<const double> x,
+          std::span<double> slope) {
         times.clear();
         for (double value : lambda) times.push_back(time_of_log_snr(sde, value));
         scores.resize(x.size());
@@ -75,7 +83,9 @@ Samples probability_flow(const Score& score, std::span<const std::int64_t> indic
           for (std::size_t i = n * dims; i < (n + 1) * dims; ++i) slope[i] = -flow.slope(x[i], scores[i]);
         }
       },
-      [&](auto x, auto slope, auto error, double h) { return likelihood::rms_error(x, slope, error, h, settings.tolerance); },
+      [&](auto x, auto slope, auto error, double h) {
+        return likelihood::rms_error(x, slope, error, h, settings.tolerance);
+      },
       [&](std::int64_t i, std::span<double> x) { start(settings, indices[static_cast<std::size_t>(i)], x); },
       [&](std::int64_t i, std::span<const double> x, std::int64_t) {
         samples[static_cast<std::size_t>(i)].assign(x.begin(), x.end());
@@ -94,7 +104,8 @@ Samples probability_flow(const Score& score, std::span<const std::int64_t> indic
 
 std::vector<std::uint8_t> to_pixels(std::span<const double> x) {
   std::vector<std::uint8_t> pixels;
-  for (double value : x) pixels.push_back(static_cast<std::uint8_t>(std::clamp(std::floor(128 * (value + 1)), 0.0, 255.0)));
+  for (double value : x)
+    pixels.push_back(static_cast<std::uint8_t>(std::clamp(std::floor(128 * (value + 1)), 0.0, 255.0)));
   return pixels;
 }
 

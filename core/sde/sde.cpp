@@ -8,7 +8,9 @@ using kernels::SdeKind;
 
 kernels::Sde sde_of(const config::RunConfig& config) {
   const auto& sde = config.sde();
-  return {.kind = sde.kind() == config::SUB_VP ? SdeKind::sub_vp : sde.kind() == config::VE ? SdeKind::ve : SdeKind::vp,
+  return {.kind = sde.kind() == config::SUB_VP ? SdeKind::sub_vp
+                  : sde.kind() == config::VE   ? SdeKind::ve
+                                               : SdeKind::vp,
           .beta_min = sde.beta_min(),
           .beta_max = sde.beta_max(),
           .sigma_min = sde.sigma_min(),
@@ -19,8 +21,10 @@ kernels::TimeLaw time_law(const config::RunConfig& config) {
   const auto& objective = config.objective();
   return {.sde = sde_of(config),
           .smallest_time = config.sde().smallest_time(),
-          .sampling = objective.time_sampling() == config::UNIFORM ? kernels::TimeSampling::uniform : kernels::TimeSampling::importance,
-          .weighting = objective.weighting() == config::SIMPLE ? kernels::Weighting::simple : kernels::Weighting::likelihood};
+          .sampling = objective.time_sampling() == config::UNIFORM ? kernels::TimeSampling::uniform
+                                                                   : kernels::TimeSampling::importance,
+          .weighting =
+              objective.weighting() == config::SIMPLE ? kernels::Weighting::simple : kernels::Weighting::likelihood};
 }
 
 std::string describe(const kernels::Sde& sde) {

@@ -21,9 +21,15 @@ TEST(NoiseLoss, AgreesWithItsDefinition) {
   for (float sign : {-1.0f, 1.0f}) {
     for (const Shape& shape : {Shape{1, 1, 1, 1}, Shape{3, 4, 5, 3}, Shape{2, 32, 32, 3}}) {
       Arena arena(1);
-      const NoiseLoss op{.output = arena.uniform(shape), .noise = arena.uniform(shape), .weight = arena.uniform({shape[0]}, 0, 3), .sign = sign, .loss = arena.uniform({shape[0]})};
+      const NoiseLoss op{.output = arena.uniform(shape),
+                         .noise = arena.uniform(shape),
+                         .weight = arena.uniform({shape[0]}, 0, 3),
+                         .sign = sign,
+                         .loss = arena.uniform({shape[0]})};
       arena.run(op);
-      expect_close(arena.values(op.loss), losses(arena.values(op.output), arena.values(op.noise), arena.values(op.weight), sign), 1e-6, "loss");
+      expect_close(arena.values(op.loss),
+                   losses(arena.values(op.output), arena.values(op.noise), arena.values(op.weight), sign), 1e-6,
+                   "loss");
     }
   }
 }
@@ -32,7 +38,12 @@ TEST(NoiseLossGradient, AgreesWithFiniteDifferences) {
   for (float sign : {-1.0f, 1.0f}) {
     Arena arena(2);
     const Shape shape{3, 2, 2, 3};
-    const NoiseLossGradient op{.output = arena.uniform(shape), .noise = arena.uniform(shape), .weight = arena.uniform({3}, 0, 3), .dloss = arena.uniform({3}), .sign = sign, .doutput = arena.uniform(shape)};
+    const NoiseLossGradient op{.output = arena.uniform(shape),
+                               .noise = arena.uniform(shape),
+                               .weight = arena.uniform({3}, 0, 3),
+                               .dloss = arena.uniform({3}),
+                               .sign = sign,
+                               .doutput = arena.uniform(shape)};
     arena.run(op);
     const Values dloss = arena.values(op.dloss);
     const auto sum = [&](const Values& output) {

@@ -28,11 +28,17 @@ Moments moments(const Values& values) {
 }
 
 /// Dequantises pixels that are all `level`.
-Values dequantised(const std::vector<std::int64_t>& positions, std::uint8_t level, Flip flip = Flip::never, bool ramp = false) {
+Values dequantised(const std::vector<std::int64_t>& positions, std::uint8_t level, Flip flip = Flip::never,
+                   bool ramp = false) {
   Arena arena(1);
   const auto n = static_cast<std::int64_t>(positions.size());
   const Shape shape{n, 8, 8, 3};
-  const Dequantise op{.pixels = arena.bytes(shape, [&](std::size_t i) { return ramp ? static_cast<std::uint8_t>(i / 3 % 8) : level; }), .positions = arena.integers(positions), .seed = 9, .flip = flip, .x = arena.uniform(shape)};
+  const Dequantise op{
+      .pixels = arena.bytes(shape, [&](std::size_t i) { return ramp ? static_cast<std::uint8_t>(i / 3 % 8) : level; }),
+      .positions = arena.integers(positions),
+      .seed = 9,
+      .flip = flip,
+      .x = arena.uniform(shape)};
   arena.run(op);
   return arena.values(op.x);
 }
@@ -84,9 +90,18 @@ TEST(DrawTime, TakesOneTimeFromEachStratumOfTheGlobalBatch) {
       for (std::int64_t first = 48; first < 72; first += part) {
         Arena arena(1);
         const auto vector = [&] { return arena.uniform({part}); };
-        const DrawTime op{.positions = arena.integers(positions_from(first, part)), .seed = 3, .global_batch = batch, .law = law, .time = vector(), .mean = vector(), .deviation = vector(), .label = vector(), .weight = vector()};
+        const DrawTime op{.positions = arena.integers(positions_from(first, part)),
+                          .seed = 3,
+                          .global_batch = batch,
+                          .law = law,
+                          .time = vector(),
+                          .mean = vector(),
+                          .deviation = vector(),
+                          .label = vector(),
+                          .weight = vector()};
         arena.run(op);
-        const Values time = arena.values(op.time), mean = arena.values(op.mean), deviation = arena.values(op.deviation), label = arena.values(op.label), weight = arena.values(op.weight);
+        const Values time = arena.values(op.time), mean = arena.values(op.mean), deviation = arena.values(op.deviation),
+                     label = arena.values(op.label), weight = arena.values(op.weight);
         for (std::size_t i = 0; i < time.size(); ++i) {
           EXPECT_NEAR(mean[i], mean_coefficient(law.sde, time[i]), 1e-6);
           EXPECT_NEAR(deviation[i] / standard_deviation(law.sde, time[i]), 1, 1e-6);
@@ -102,8 +117,10 @@ TEST(DrawTime, TakesOneTimeFromEachStratumOfTheGlobalBatch) {
     std::vector<int> strata(static_cast<std::size_t>(batch));
     const double high = log_snr(law.sde, law.smallest_time), low = log_snr(law.sde, 1.0);
     for (double t : times[0]) {
-      const double u = sampling == TimeSampling::uniform ? (t - law.smallest_time) / (1 - law.smallest_time) : (high - log_snr(law.sde, t)) / (high - low);
-      ++strata[static_cast<std::size_t>(std::clamp(u * static_cast<double>(batch), 0.0, static_cast<double>(batch) - 1e-9))];
+      const double u = sampling == TimeSampling::uniform ? (t - law.smallest_time) / (1 - law.smallest_time)
+                                                         : (high - log_snr(law.sde, t)) / (high - low);
+      ++strata[static_cast<std::size_t>(
+          std::clamp(u * static_cast<double>(batch), 0.0, static_cast<double>(batch) - 1e-9))];
     }
     EXPECT_EQ(std::count(strata.begin(), strata.end(), 1), batch);
   }
@@ -113,9 +130,16 @@ TEST(Perturb, AddsStandardNormalNoise) {
   Arena arena(1);
   const std::int64_t n = 64;
   const Shape shape{n, 8, 8, 3};
-  const Perturb op{.x = arena.uniform(shape), .mean = arena.uniform({n}, 0.1f, 1), .deviation = arena.uniform({n}, 0.1f, 1), .positions = arena.integers(positions_from(100, n)), .seed = 5, .xt = arena.uniform(shape), .noise = arena.uniform(shape)};
+  const Perturb op{.x = arena.uniform(shape),
+                   .mean = arena.uniform({n}, 0.1f, 1),
+                   .deviation = arena.uniform({n}, 0.1f, 1),
+                   .positions = arena.integers(positions_from(100, n)),
+                   .seed = 5,
+                   .xt = arena.uniform(shape),
+                   .noise = arena.uniform(shape)};
   arena.run(op);
-  const Values x = arena.values(op.x), noise = arena.values(op.noise), mean = arena.values(op.mean), deviation = arena.values(op.deviation);
+  const Values x = arena.values(op.x), noise = arena.values(op.noise), mean = arena.values(op.mean),
+               deviation = arena.values(op.deviation);
   Values wanted(x.size());
   for (std::size_t i = 0; i < x.size(); ++i) wanted[i] = mean[i / 192] * x[i] + deviation[i / 192] * noise[i];
   expect_close(arena.values(op.xt), wanted, 3e-7, "xt");
@@ -138,7 +162,13 @@ TEST(Perturb, NoiseDependsOnThePositionAndNotOnTheBatch) {
     Arena arena(1);
     const auto n = static_cast<std::int64_t>(positions.size());
     const Shape shape{n, 5, 5, 1};
-    const Perturb op{.x = arena.uniform(shape), .mean = arena.uniform({n}), .deviation = arena.uniform({n}), .positions = arena.integers(positions), .seed = 5, .xt = arena.uniform(shape), .noise = arena.uniform(shape)};
+    const Perturb op{.x = arena.uniform(shape),
+                     .mean = arena.uniform({n}),
+                     .deviation = arena.uniform({n}),
+                     .positions = arena.integers(positions),
+                     .seed = 5,
+                     .xt = arena.uniform(shape),
+                     .noise = arena.uniform(shape)};
     arena.run(op);
     return arena.values(op.noise);
   };

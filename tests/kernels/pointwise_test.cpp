@@ -10,7 +10,9 @@ namespace {
 using Values = std::vector<double>;
 constexpr std::int64_t sizes[] = {1, 7, 130, 40000};
 
-double silu_of(double x) { return x / (1 + std::exp(-x)); }
+double silu_of(double x) {
+  return x / (1 + std::exp(-x));
+}
 
 TEST(Silu, AgreesWithItsDefinition) {
   for (std::int64_t size : sizes) {
@@ -26,8 +28,10 @@ TEST(Silu, AgreesWithItsDefinition) {
 TEST(SiluGradient, AgreesWithFiniteDifferences) {
   for (Mode mode : {Mode::overwrite, Mode::accumulate}) {
     Arena arena(2);
-    const SiluGradient op{.x = arena.uniform({50}, -5, 5), .dy = arena.uniform({50}), .dx = arena.uniform({50}), .mode = mode};
-    const Values x = arena.values(op.x), dy = arena.values(op.dy), before = mode == Mode::accumulate ? arena.values(op.dx) : Values(50);
+    const SiluGradient op{
+        .x = arena.uniform({50}, -5, 5), .dy = arena.uniform({50}), .dx = arena.uniform({50}), .mode = mode};
+    const Values x = arena.values(op.x), dy = arena.values(op.dy),
+                 before = mode == Mode::accumulate ? arena.values(op.dx) : Values(50);
     arena.run(op);
     const auto loss = [&](const Values& point) {
       double sum = 0;
@@ -42,11 +46,16 @@ TEST(AddScaled, ReadsARangeOfChannels) {
   for (Mode mode : {Mode::overwrite, Mode::accumulate}) {
     for (std::int64_t rows : {1, 5, 700}) {
       Arena arena(3);
-      const AddScaled op{.x = arena.uniform({rows, 2, 3, 7}), .y = arena.uniform({rows, 2, 3, 4}), .scale = -1.5f, .first_channel = 2, .mode = mode};
+      const AddScaled op{.x = arena.uniform({rows, 2, 3, 7}),
+                         .y = arena.uniform({rows, 2, 3, 4}),
+                         .scale = -1.5f,
+                         .first_channel = 2,
+                         .mode = mode};
       const Values x = arena.values(op.x);
       Values wanted = arena.values(op.y);
       arena.run(op);
-      for (std::size_t i = 0; i < wanted.size(); ++i) wanted[i] = (mode == Mode::accumulate ? wanted[i] : 0) - 1.5 * x[i / 4 * 7 + 2 + i % 4];
+      for (std::size_t i = 0; i < wanted.size(); ++i)
+        wanted[i] = (mode == Mode::accumulate ? wanted[i] : 0) - 1.5 * x[i / 4 * 7 + 2 + i % 4];
       expect_close(arena.values(op.y), wanted, 3e-7, "y");
     }
   }

@@ -10,12 +10,19 @@ using Values = std::vector<double>;
 TEST(AdamStep, FollowsTheTextbookForManySteps) {
   for (std::int64_t size : {1, 64, 40001}) {
     Arena arena(1);
-    AdamStep op{.gradient = arena.uniform({size}), .settings = arena.uniform({static_cast<std::int64_t>(AdamSetting::count)}), .weights = arena.uniform({size}), .m = arena.of({size}, Values(static_cast<std::size_t>(size))), .v = arena.of({size}, Values(static_cast<std::size_t>(size))), .ema = arena.uniform({size})};
+    AdamStep op{.gradient = arena.uniform({size}),
+                .settings = arena.uniform({static_cast<std::int64_t>(AdamSetting::count)}),
+                .weights = arena.uniform({size}),
+                .m = arena.of({size}, Values(static_cast<std::size_t>(size))),
+                .v = arena.of({size}, Values(static_cast<std::size_t>(size))),
+                .ema = arena.uniform({size})};
     const Values start = arena.values(op.weights), gradient = arena.values(op.gradient);
     Values weights = start, m(start.size()), v(start.size()), ema = arena.values(op.ema);
     const double rate = 0.01, scale = 0.37, share = 1 - 0.9999;
     for (int step = 1; step <= 5; ++step) {
-      const auto set = [&](AdamSetting which, double value) { arena.data<float>(op.settings)[static_cast<std::size_t>(which)] = static_cast<float>(value); };
+      const auto set = [&](AdamSetting which, double value) {
+        arena.data<float>(op.settings)[static_cast<std::size_t>(which)] = static_cast<float>(value);
+      };
       set(AdamSetting::learning_rate, rate);
       set(AdamSetting::gradient_scale, scale);
       set(AdamSetting::first_correction, 1 - std::pow(0.9, step));
@@ -30,7 +37,8 @@ TEST(AdamStep, FollowsTheTextbookForManySteps) {
         ema[i] = 0.9999 * ema[i] + share * weights[i];
       }
     }
-    expect_close(difference(arena.values(op.weights), start), difference(weights, start), 2e-5, "change of the weights");
+    expect_close(difference(arena.values(op.weights), start), difference(weights, start), 2e-5,
+                 "change of the weights");
     expect_close(arena.values(op.m), m, 1e-6, "m");
     expect_close(arena.values(op.v), v, 1e-6, "v");
     expect_close(arena.values(op.ema), ema, 1e-6, "ema");
@@ -40,7 +48,12 @@ TEST(AdamStep, FollowsTheTextbookForManySteps) {
 TEST(AdamStep, AveragesConstantWeightsByTheClosedForm) {
   // With a gradient of zero the weights stay, and the average approaches them as decay^n. In bf16 it would never move.
   Arena arena(2);
-  AdamStep op{.gradient = arena.of({1}, {0}), .settings = arena.of({5}, {0.1, 1, 1, 1, 1e-4}), .weights = arena.of({1}, {1}), .m = arena.of({1}, {0}), .v = arena.of({1}, {0}), .ema = arena.of({1}, {0})};
+  AdamStep op{.gradient = arena.of({1}, {0}),
+              .settings = arena.of({5}, {0.1, 1, 1, 1, 1e-4}),
+              .weights = arena.of({1}, {1}),
+              .m = arena.of({1}, {0}),
+              .v = arena.of({1}, {0}),
+              .ema = arena.of({1}, {0})};
   for (int step = 0; step < 1000; ++step) arena.run(op);
   EXPECT_NEAR(arena.values(op.ema)[0], 1 - std::pow(1 - 1e-4, 1000), 1e-6);
 }

@@ -19,13 +19,15 @@ struct Outcome {
 /// Runs a shell command line, in which `scoremle` is the binary that was built.
 inline Outcome run(std::string command) {
   const std::string binary = "scoremle";
-  for (std::size_t at = 0; (at = command.find("scoremle ", at)) != std::string::npos; at += std::string(SCOREMLE_BINARY).size()) {
+  for (std::size_t at = 0; (at = command.find("scoremle ", at)) != std::string::npos;
+       at += std::string(SCOREMLE_BINARY).size()) {
     command.replace(at, binary.size(), SCOREMLE_BINARY);
   }
   Outcome outcome;
   FILE* pipe = popen(("(" + command + ") 2>&1").c_str(), "r");
   std::array<char, 4096> buffer;
-  for (std::size_t got; (got = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) outcome.output.append(buffer.data(), got);
+  for (std::size_t got; (got = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
+    outcome.output.append(buffer.data(), got);
   const int status = pclose(pipe);
   outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return outcome;
@@ -33,14 +35,17 @@ inline Outcome run(std::string command) {
 
 /// mpirun with `ranks` ranks, as root, with more ranks than cores.
 inline std::string mpirun(int ranks) {
-  return "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none "
-         "OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_btl_vader_single_copy_mechanism=none mpirun --quiet -n " + std::to_string(ranks) + " ";
+  return "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 "
+         "OMPI_MCA_hwloc_base_binding_policy=none "
+         "OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_btl_vader_single_copy_mechanism=none mpirun --quiet -n " +
+         std::to_string(ranks) + " ";
 }
 
 /// An empty folder that is removed at the end.
 class Folder {
  public:
-  explicit Folder(const std::string& name) : path_(std::filesystem::temp_directory_path() / ("scoremle_" + name + "_" + std::to_string(getpid()))) {
+  explicit Folder(const std::string& name)
+      : path_(std::filesystem::temp_directory_path() / ("scoremle_" + name + "_" + std::to_string(getpid()))) {
     std::filesystem::remove_all(path_);
     std::filesystem::create_directories(path_);
   }

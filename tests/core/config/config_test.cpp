@@ -20,7 +20,9 @@ const std::string files = R"(data { training { files { path: "a" } } heldout { f
 
 class Folder {
  public:
-  Folder() : path_(fs::path(testing::TempDir()) / ("config_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()))) {
+  Folder()
+      : path_(fs::path(testing::TempDir()) /
+              ("config_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()))) {
     fs::remove_all(path_);
     fs::create_directories(path_);
   }
@@ -56,7 +58,10 @@ TEST(Config, EveryPresetIsValid) {
 }
 
 TEST(Config, AnOverrideReplacesScalarsMessagesMergeAndRepeatedFieldsAreReplaced) {
-  const RunConfig config = load_valid("quickstart", {"optimizer { learning_rate: 1e-4 }", "model { channel_multipliers: [1, 1] }", "data { heldout { uniform_pixels { images: 3 } } }"}, presets);
+  const RunConfig config = load_valid("quickstart",
+                                      {"optimizer { learning_rate: 1e-4 }", "model { channel_multipliers: [1, 1] }",
+                                       "data { heldout { uniform_pixels { images: 3 } } }"},
+                                      presets);
   EXPECT_EQ(config.optimizer().learning_rate(), 1e-4);
   EXPECT_EQ(config.optimizer().warmup_steps(), 50);
   ASSERT_EQ(config.model().channel_multipliers_size(), 2);
@@ -67,8 +72,10 @@ TEST(Config, AnOverrideReplacesScalarsMessagesMergeAndRepeatedFieldsAreReplaced)
 
 TEST(Config, ABaseLiesUnderTheFileAndItsRepeatedFieldsAreReplaced) {
   const Folder folder;
-  folder.write("base.textproto", "seed: 5 model { channels: 8 channel_multipliers: [1, 2, 2] attention_sizes: [16, 8] }");
-  const RunConfig config = load(folder.write("top.textproto", "base: 'base.textproto' model { channels: 16 channel_multipliers: 3 }"), {}, {});
+  folder.write("base.textproto",
+               "seed: 5 model { channels: 8 channel_multipliers: [1, 2, 2] attention_sizes: [16, 8] }");
+  const RunConfig config = load(
+      folder.write("top.textproto", "base: 'base.textproto' model { channels: 16 channel_multipliers: 3 }"), {}, {});
   EXPECT_EQ(config.seed(), 5);
   EXPECT_EQ(config.model().channels(), 16);
   EXPECT_EQ(config.model().channel_multipliers_size(), 1);
@@ -93,7 +100,8 @@ TEST(Config, AnUnknownFieldIsNamedWithItsPlace) {
 
 TEST(Config, AnUnknownNameListsThePresets) {
   EXPECT_EQ(error_of([&] { load("quikstart", {}, presets); }),
-            "quikstart: is neither a file nor a preset; presets are: cifar10_ddpmpp_deep_vp_likelihood cifar10_ddpmpp_vp_likelihood images32 quickstart tiny_imagenet32");
+            "quikstart: is neither a file nor a preset; presets are: cifar10_ddpmpp_deep_vp_likelihood "
+            "cifar10_ddpmpp_vp_likelihood images32 quickstart tiny_imagenet32");
 }
 
 TEST(Config, OneViolationIsOneLine) {
@@ -103,7 +111,10 @@ TEST(Config, OneViolationIsOneLine) {
 
 TEST(Config, AllViolationsAreReportedAtOnce) {
   EXPECT_EQ(error_of([&] {
-              load_valid("quickstart", {"optimizer { learning_rate: nan beta2: 1 } model { attention_sizes: 7 } training { threads: 0 } sde { kind: SDE_UNSET }"}, presets);
+              load_valid("quickstart",
+                         {"optimizer { learning_rate: nan beta2: 1 } model { attention_sizes: 7 } training { threads: "
+                          "0 } sde { kind: SDE_UNSET }"},
+                         presets);
             }),
             "quickstart: 5 fields are wrong:\n"
             "  model.attention_sizes: 7 is no size of a level; they are 16, 8\n"
@@ -116,14 +127,19 @@ TEST(Config, AllViolationsAreReportedAtOnce) {
 TEST(Config, RequiredFieldsAreAskedFor) {
   const Folder folder;
   const std::string error = error_of([&] { load_valid(folder.write("empty.textproto", ""), {}, {}); });
-  for (const char* field : {"data.training:", "data.image_size:", "data.channels:", "model.channels:", "model.channel_multipliers:", "model.blocks:", "training.directory:", "training.steps:", "training.micro_batch_images:"}) {
+  for (const char* field :
+       {"data.training:", "data.image_size:", "data.channels:", "model.channels:", "model.channel_multipliers:",
+        "model.blocks:", "training.directory:", "training.steps:", "training.micro_batch_images:"}) {
     EXPECT_NE(error.find(std::string("\n  ") + field), std::string::npos) << field << " in\n" << error;
   }
 }
 
 TEST(Config, AFieldThatWouldClipIsRefused) {
   EXPECT_EQ(violations(load_valid("quickstart", {}, presets)).size(), 0u);
-  EXPECT_NE(error_of([&] { load_valid("quickstart", {"data { training { gaussian_field { standard_deviation: 40 } } }"}, presets); }).find("mean ± 4.5 standard deviations"), std::string::npos);
+  EXPECT_NE(error_of([&] {
+              load_valid("quickstart", {"data { training { gaussian_field { standard_deviation: 40 } } }"}, presets);
+            }).find("mean ± 4.5 standard deviations"),
+            std::string::npos);
 }
 
 TEST(Config, ClippingMayBeSwitchedOffButNothingElseMayBeInfinite) {
@@ -135,7 +151,8 @@ TEST(Config, ClippingMayBeSwitchedOffButNothingElseMayBeInfinite) {
 TEST(Config, TheSmallestTimeFollowsTheSdeAfterOverrides) {
   EXPECT_EQ(load_valid("quickstart", {}, presets).sde().smallest_time(), 1e-5);
   EXPECT_EQ(load_valid("quickstart", {"sde { kind: SUB_VP }"}, presets).sde().smallest_time(), 1e-2);
-  EXPECT_EQ(load_valid("quickstart", {"sde { kind: SUB_VP smallest_time: 1e-3 }"}, presets).sde().smallest_time(), 1e-3);
+  EXPECT_EQ(load_valid("quickstart", {"sde { kind: SUB_VP smallest_time: 1e-3 }"}, presets).sde().smallest_time(),
+            1e-3);
 }
 
 /// Calls f(message, field, path) for every scalar field of the messages that are present.
@@ -146,8 +163,10 @@ void for_each_scalar(Message& message, const std::string& path, F&& f) {
     const FieldDescriptor* field = descriptor->field(i);
     const std::string name = path.empty() ? field->name() : path + "." + field->name();
     if (field->is_repeated()) continue;
-    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) f(message, field, name);
-    else if (message.GetReflection()->HasField(message, field)) for_each_scalar(*message.GetReflection()->MutableMessage(&message, field), name, f);
+    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE)
+      f(message, field, name);
+    else if (message.GetReflection()->HasField(message, field))
+      for_each_scalar(*message.GetReflection()->MutableMessage(&message, field), name, f);
   }
 }
 
@@ -169,21 +188,43 @@ TEST(Config, TheEffectiveConfigReadsBackAsItself) {
 TEST(Config, TheFingerprintFollowsWhatDecidesTheWeightsAndNothingElse) {
   RunConfig config = load_valid("quickstart", {}, presets);
   const std::string before = fingerprint(config);
-  const std::vector<std::string> free = {"name", "training.directory", "training.log_every", "training.checkpoint_every", "training.keep_checkpoints", "training.evaluate_every", "training.evaluate_images", "training.sharding", "training.recompute", "training.bucket_kib"};
+  const std::vector<std::string> free = {"name",
+                                         "training.directory",
+                                         "training.log_every",
+                                         "training.checkpoint_every",
+                                         "training.keep_checkpoints",
+                                         "training.evaluate_every",
+                                         "training.evaluate_images",
+                                         "training.sharding",
+                                         "training.recompute",
+                                         "training.bucket_kib"};
   int fixed = 0;
   for_each_scalar(config, "", [&](Message& message, const FieldDescriptor* field, const std::string& path) {
     if (path == "base") return;
-    const bool may_change = std::find(free.begin(), free.end(), path) != free.end() || path.starts_with("evaluation.") || path.starts_with("sampling.") || path.starts_with("data.heldout.");
+    const bool may_change = std::find(free.begin(), free.end(), path) != free.end() ||
+                            path.starts_with("evaluation.") || path.starts_with("sampling.") ||
+                            path.starts_with("data.heldout.");
     std::unique_ptr<Message> saved(message.New());
     saved->CopyFrom(message);
     const auto* r = message.GetReflection();
     switch (field->cpp_type()) {
-      case FieldDescriptor::CPPTYPE_INT32: r->SetInt32(&message, field, r->GetInt32(message, field) + 1); break;
-      case FieldDescriptor::CPPTYPE_INT64: r->SetInt64(&message, field, r->GetInt64(message, field) + 1); break;
-      case FieldDescriptor::CPPTYPE_DOUBLE: r->SetDouble(&message, field, r->GetDouble(message, field) + 0.125); break;
-      case FieldDescriptor::CPPTYPE_BOOL: r->SetBool(&message, field, !r->GetBool(message, field)); break;
-      case FieldDescriptor::CPPTYPE_ENUM: r->SetEnumValue(&message, field, r->GetEnumValue(message, field) % 2 + 1); break;
-      default: r->SetString(&message, field, r->GetString(message, field) + "x");
+      case FieldDescriptor::CPPTYPE_INT32:
+        r->SetInt32(&message, field, r->GetInt32(message, field) + 1);
+        break;
+      case FieldDescriptor::CPPTYPE_INT64:
+        r->SetInt64(&message, field, r->GetInt64(message, field) + 1);
+        break;
+      case FieldDescriptor::CPPTYPE_DOUBLE:
+        r->SetDouble(&message, field, r->GetDouble(message, field) + 0.125);
+        break;
+      case FieldDescriptor::CPPTYPE_BOOL:
+        r->SetBool(&message, field, !r->GetBool(message, field));
+        break;
+      case FieldDescriptor::CPPTYPE_ENUM:
+        r->SetEnumValue(&message, field, r->GetEnumValue(message, field) % 2 + 1);
+        break;
+      default:
+        r->SetString(&message, field, r->GetString(message, field) + "x");
     }
     if (path != "training.reduction") {  // which decides whether bucket_kib counts
       EXPECT_EQ(fingerprint(config) == before, may_change) << path;

@@ -54,10 +54,12 @@ TEST(Golden, TheDiffusionTermByQuadratureOverLogSnr) {
     SCOPED_TRACE(g.name);
     const Score score = gaussian_score(g.sde, mean, deviation, 1, 1);
     const double integral = boost::math::quadrature::gauss_kronrod<double, 61>::integrate(
-        [&](double lambda) { return residual(g.sde, score, kernels::time_of_log_snr(g.sde, lambda)); }, kernels::log_snr(g.sde, 1.0), kernels::log_snr(g.sde, g.eps), 10, 1e-9);
+        [&](double lambda) { return residual(g.sde, score, kernels::time_of_log_snr(g.sde, lambda)); },
+        kernels::log_snr(g.sde, 1.0), kernels::log_snr(g.sde, g.eps), 10, 1e-9);
     EXPECT_NEAR(integral, g.diffusion, 1e-6);
     const double s = kernels::standard_deviation(g.sde, g.eps), a = kernels::mean_coefficient(g.sde, g.eps);
-    EXPECT_NEAR(0.5 * std::log(2 * std::numbers::pi * s * s / (a * a)) + residual(g.sde, score, g.eps), g.reconstruction, 1e-6);
+    EXPECT_NEAR(0.5 * std::log(2 * std::numbers::pi * s * s / (a * a)) + residual(g.sde, score, g.eps),
+                g.reconstruction, 1e-6);
   }
 }
 
@@ -65,7 +67,8 @@ TEST(Golden, TheOdeInDoublePrecision) {
   for (const Golden& g : goldens) {
     SCOPED_TRACE(g.name);
     const Score score = gaussian_score(g.sde, mean, deviation, 1, 1);
-    const auto results = ode_continuous(score, {.sde = g.sde, .smallest_time = g.eps, .ode_tolerance = 1e-9}, 1, [](auto, auto x, auto v) { x[0] = point, v[0] = 1; }, {});
+    const auto results = ode_continuous(score, {.sde = g.sde, .smallest_time = g.eps, .ode_tolerance = 1e-9}, 1,
+                                        [](auto, auto x, auto v) { x[0] = point, v[0] = 1; }, {});
     EXPECT_NEAR(results[0].nats, g.ode, 1e-6);
   }
 }
@@ -73,7 +76,8 @@ TEST(Golden, TheOdeInDoublePrecision) {
 TEST(Golden, TheShippedToleranceIsNearTheLimit) {
   for (const Golden& g : goldens) {
     const Score score = gaussian_score(g.sde, mean, deviation, 1, 1);
-    const auto results = ode_continuous(score, {.sde = g.sde, .smallest_time = g.eps, .ode_tolerance = 1e-5}, 1, [](auto, auto x, auto v) { x[0] = point, v[0] = 1; }, {});
+    const auto results = ode_continuous(score, {.sde = g.sde, .smallest_time = g.eps, .ode_tolerance = 1e-5}, 1,
+                                        [](auto, auto x, auto v) { x[0] = point, v[0] = 1; }, {});
     EXPECT_NEAR(results[0].nats, g.ode, 2e-4) << g.name;
     EXPECT_LT(results[0].evaluations, 200) << g.name;
   }
@@ -91,8 +95,10 @@ TEST(Golden, TheShippedBoundIsWithinItsErrorOfTheClosedForm) {
     for (std::int64_t i = 0; i < n; ++i) {
       GaussianTerms expected{};
       for (int k = 0; k < 32; ++k) {
-        const GaussianTerms at = gaussian_terms(g.sde, g.eps, mean, deviation, (pixel(i, 0) + (k + 0.5) / 32) / 128 - 1);
-        expected.prior += at.prior / 32, expected.diffusion += at.diffusion / 32, expected.reconstruction += at.reconstruction / 32;
+        const GaussianTerms at =
+            gaussian_terms(g.sde, g.eps, mean, deviation, (pixel(i, 0) + (k + 0.5) / 32) / 128 - 1);
+        expected.prior += at.prior / 32, expected.diffusion += at.diffusion / 32,
+            expected.reconstruction += at.reconstruction / 32;
       }
       const BoundTerms& found = terms[static_cast<std::size_t>(i)];
       prior.push_back(found.prior - expected.prior / std::numbers::ln2);
@@ -112,15 +118,19 @@ TEST(Golden, TheShippedOdeIsWithinItsErrorOfTheClosedForm) {
     SCOPED_TRACE(g.name);
     const std::int64_t n = 100;
     const auto pixel = [](std::int64_t i, std::size_t) { return static_cast<std::uint8_t>(64 + (37 * i) % 190); };
-    const auto found = ode(gaussian_score(g.sde, mean, deviation, 1, 33), images_of(n, 1, pixel), {.sde = g.sde, .smallest_time = g.eps, .seed = 4, .passes = 2});
-    const double a = kernels::mean_coefficient(g.sde, g.eps), s = kernels::standard_deviation(g.sde, g.eps), at = kernels::mean_coefficient(g.sde, 1.0), st = kernels::standard_deviation(g.sde, 1.0);
-    const double ve = a * a * deviation * deviation + s * s, vt = at * at * deviation * deviation + st * st, p = kernels::prior_deviation(g.sde);
+    const auto found = ode(gaussian_score(g.sde, mean, deviation, 1, 33), images_of(n, 1, pixel),
+                           {.sde = g.sde, .smallest_time = g.eps, .seed = 4, .passes = 2});
+    const double a = kernels::mean_coefficient(g.sde, g.eps), s = kernels::standard_deviation(g.sde, g.eps),
+                 at = kernels::mean_coefficient(g.sde, 1.0), st = kernels::standard_deviation(g.sde, 1.0);
+    const double ve = a * a * deviation * deviation + s * s, vt = at * at * deviation * deviation + st * st,
+                 p = kernels::prior_deviation(g.sde);
     std::vector<double> differences;
     for (std::int64_t i = 0; i < n; ++i) {
       double expected = 0;
       for (int k = 0; k < 32; ++k) {
         const double x = (pixel(i, 0) + (k + 0.5) / 32) / 128 - 1, xt = at * mean + std::sqrt(vt / ve) * (x - a * mean);
-        expected += (0.5 * std::log(2 * std::numbers::pi * p * p) + xt * xt / (2 * p * p) - 0.5 * std::log(vt / ve)) / 32;
+        expected +=
+            (0.5 * std::log(2 * std::numbers::pi * p * p) + xt * xt / (2 * p * p) - 0.5 * std::log(vt / ve)) / 32;
       }
       differences.push_back(found[static_cast<std::size_t>(i)].bits - bits_per_dim(expected, 1));
     }
@@ -131,8 +141,13 @@ TEST(Golden, TheShippedOdeIsWithinItsErrorOfTheClosedForm) {
 
 TEST(Bound, AZeroNetworkPaysTheWholeLogSnrRange) {
   const Sde sde{.kind = SdeKind::vp};
-  const Score zero{.dims = 12, .batch = 50, .value = [](auto, auto, std::span<double> score) { std::fill(score.begin(), score.end(), 0.0); }, .with_trace = {}};
-  const auto terms = bound(zero, images_of(200, 12, [](std::int64_t i, std::size_t) { return static_cast<std::uint8_t>(i); }), {.sde = sde, .seed = 1});
+  const Score zero{.dims = 12,
+                   .batch = 50,
+                   .value = [](auto, auto, std::span<double> score) { std::fill(score.begin(), score.end(), 0.0); },
+                   .with_trace = {}};
+  const auto terms =
+      bound(zero, images_of(200, 12, [](std::int64_t i, std::size_t) { return static_cast<std::uint8_t>(i); }),
+            {.sde = sde, .seed = 1});
   std::vector<double> diffusion;
   for (const auto& t : terms) diffusion.push_back(t.diffusion);
   const Summary summary = summarise(diffusion);

@@ -64,10 +64,12 @@ TEST(DormandPrince, TakesTheStepsOfOdeint) {
     std::int64_t n = 1;  // the first slope
     while (t < to) {
       h = std::min(h, to - t);
-      stepper.try_step([&](const State& y, State& dydt, double s) { slope(problem, s, y.data(), dydt.data()); }, x, t, h);
+      stepper.try_step([&](const State& y, State& dydt, double s) { slope(problem, s, y.data(), dydt.data()); }, x, t,
+                       h);
       n += 6;
     }
-    for (std::size_t d = 0; d < 3; ++d) EXPECT_NEAR(ours[static_cast<std::size_t>(problem)][d], x[d], 1e-12 * (1 + std::abs(x[d]))) << problem;
+    for (std::size_t d = 0; d < 3; ++d)
+      EXPECT_NEAR(ours[static_cast<std::size_t>(problem)][d], x[d], 1e-12 * (1 + std::abs(x[d]))) << problem;
     EXPECT_EQ(evaluations[static_cast<std::size_t>(problem)], n) << problem;
   }
 }
@@ -76,8 +78,9 @@ TEST(DormandPrince, IsOfFifthOrder) {
   const auto solve = [](double step) {
     double result = 0;
     integrate(
-        1, 1, 1, {0, 1}, step, [](auto, auto t, auto x, auto dxdt) { dxdt[0] = x[0] * std::cos(t[0]); }, [](auto, auto, auto, double) { return 0.9; },
-        [](auto, auto x) { x[0] = 1; }, [&](auto, auto x, auto) { result = x[0]; });
+        1, 1, 1, {0, 1}, step, [](auto, auto t, auto x, auto dxdt) { dxdt[0] = x[0] * std::cos(t[0]); },
+        [](auto, auto, auto, double) { return 0.9; }, [](auto, auto x) { x[0] = 1; },
+        [&](auto, auto x, auto) { result = x[0]; });
     return std::abs(result - std::exp(std::sin(1.0)));
   };
   EXPECT_NEAR(std::log2(solve(0.1) / solve(0.05)), 5, 0.5);

@@ -128,8 +128,10 @@ TEST_P(Parity, EveryTensorOfTheFileIsUsed) {
   EXPECT_EQ(ours, theirs);
 }
 
-INSTANTIATE_TEST_SUITE_P(Ddpmpp, Parity, testing::ValuesIn(tests::present({"ddpmpp_vp.safetensors", "ddpmpp_subvp.safetensors"}, "fixtures/")),
-                         [](const auto& info) { return std::string(info.param).substr(0, std::string(info.param).find('.')); });
+INSTANTIATE_TEST_SUITE_P(
+    Ddpmpp, Parity,
+    testing::ValuesIn(tests::present({"ddpmpp_vp.safetensors", "ddpmpp_subvp.safetensors"}, "fixtures/")),
+    [](const auto& info) { return std::string(info.param).substr(0, std::string(info.param).find('.')); });
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Parity);
 
 }  // namespace

@@ -27,7 +27,13 @@ TEST(UNet, ParameterCountsOfThePublishedNetworks) {
 /// A network of odd widths, three levels, attention at two sizes, all gradients.
 struct Small {
   explicit Small(std::int64_t n, program::Recompute recompute = program::Recompute::keep, float dropout = 0) {
-    const UNetSpec spec{.image_size = 24, .image_channels = 1, .channels = 12, .channel_multipliers = {1, 3, 2}, .blocks = 1, .attention_sizes = {12, 6}, .dropout = dropout};
+    const UNetSpec spec{.image_size = 24,
+                        .image_channels = 1,
+                        .channels = 12,
+                        .channel_multipliers = {1, 3, 2},
+                        .blocks = 1,
+                        .attention_sizes = {12, 6},
+                        .dropout = dropout};
     x = program.input("x", {n, 24, 24, 1});
     label = program.input("label", {n});
     cotangent = program.input("cotangent", x.shape);
@@ -50,7 +56,8 @@ struct Small {
       executor->bind(gradients[i], computed[i]);
     }
     std::vector<float> images(static_cast<std::size_t>(x.shape.elements())), labels;
-    for (std::size_t i = 0; i < images.size(); ++i) images[i] = static_cast<float>(std::sin(0.37 * static_cast<double>(i)));
+    for (std::size_t i = 0; i < images.size(); ++i)
+      images[i] = static_cast<float>(std::sin(0.37 * static_cast<double>(i)));
     std::vector<std::int64_t> keys_of_images;
     for (std::int64_t i = 0; i < n; ++i) {
       labels.push_back(static_cast<float>(100 * i + 5));
@@ -69,7 +76,8 @@ struct Small {
   }
   void enlarge_zero_weights() {
     for (auto& tensor : weights) {
-      for (std::size_t i = 0; i < tensor.size(); ++i) tensor[i] += 0.1f * static_cast<float>(std::cos(static_cast<double>(i)));
+      for (std::size_t i = 0; i < tensor.size(); ++i)
+        tensor[i] += 0.1f * static_cast<float>(std::cos(static_cast<double>(i)));
     }
   }
 
@@ -90,7 +98,8 @@ TEST(UNet, AnImageDoesNotSeeTheOthersOfItsBatch) {
   one.enlarge_zero_weights();
   three.enlarge_zero_weights();
   const auto alone = one.run(), together = three.run();
-  for (std::size_t i = 0; i < alone.size(); ++i) ASSERT_NEAR(alone[i], together[i], 1e-5 * (1 + std::abs(alone[i]))) << i;
+  for (std::size_t i = 0; i < alone.size(); ++i)
+    ASSERT_NEAR(alone[i], together[i], 1e-5 * (1 + std::abs(alone[i]))) << i;
 }
 
 TEST(UNet, RecomputingBlocksGivesTheSameBitsInLessMemory) {
@@ -106,7 +115,8 @@ TEST(UNet, GradientsOfEveryParameterAgainstFiniteDifferences) {
   Small small(2, program::Recompute::keep, 0.3f);
   small.enlarge_zero_weights();
   std::vector<float> cotangent(static_cast<std::size_t>(small.x.shape.elements()));
-  for (std::size_t i = 0; i < cotangent.size(); ++i) cotangent[i] = static_cast<float>(std::sin(0.37 * static_cast<double>(i)));
+  for (std::size_t i = 0; i < cotangent.size(); ++i)
+    cotangent[i] = static_cast<float>(std::sin(0.37 * static_cast<double>(i)));
   const auto value = [&] {
     const auto output = small.run();
     double sum = 0;

@@ -152,7 +152,8 @@ TEST(Differentiate, AddsTheContributionsOfASharedWeight) {
 
 TEST(Differentiate, RefusesASharedWeightWithoutItsBias) {
   Program program;
-  const Tensor x = program.input("x", {2, 3}), seed = program.input("seed", {2, 3}), w = program.parameter("w", {3, 3}, {}), b = program.parameter("b", {3}, {});
+  const Tensor x = program.input("x", {2, 3}), seed = program.input("seed", {2, 3}),
+               w = program.parameter("w", {3, 3}, {}), b = program.parameter("b", {3}, {});
   const Tensor h = program.tensor("h", {2, 3}), y = program.tensor("y", {2, 3});
   program.record(Linear{.x = x, .weight = w, .bias = b, .y = h});
   program.record(Linear{.x = h, .weight = w, .y = y});
@@ -172,7 +173,8 @@ TEST(Differentiate, AccumulatesIntoWhatIsThere) {
 
 TEST(Differentiate, RecordsOnlyWhatIsAskedFor) {
   Program program;
-  const Tensor x = program.input("x", {2, 3}), seed = program.input("seed", {2, 3}), w = program.parameter("w", {3, 3}, {});
+  const Tensor x = program.input("x", {2, 3}), seed = program.input("seed", {2, 3}),
+               w = program.parameter("w", {3, 3}, {});
   const Tensor y = program.tensor("y", {2, 3});
   program.record(Linear{.x = x, .weight = w, .y = y});
   const Seed seeds[] = {{y, seed}};
@@ -184,7 +186,8 @@ TEST(Differentiate, RecordsOnlyWhatIsAskedFor) {
 
 TEST(Differentiate, RefusesWhatHasNoGradient) {
   Program program;
-  const Tensor label = program.input("label", {2}), y = program.tensor("y", {2, 8}), seed = program.input("seed", {2, 8});
+  const Tensor label = program.input("label", {2}), y = program.tensor("y", {2, 8}),
+               seed = program.input("seed", {2, 8});
   program.record(kernels::TimeEmbedding{.label = label, .y = y});
   const Seed seeds[] = {{y, seed}};
   const Tensor wanted[] = {label};

@@ -38,7 +38,8 @@ TEST(EulerMaruyama, MovesAGaussianAsItsAffineStepsSay) {
     double m = 0, v = std::pow(kernels::prior_deviation(sde), 2);
     const double dt = (1 - settings.smallest_time) / 200;
     for (int step = 0; step < 200; ++step) {
-      const double t = 1 - step * dt, f = kernels::drift_coefficient(sde, t), g2 = kernels::diffusion_squared(sde, t), a = kernels::mean_coefficient(sde, t), s = kernels::standard_deviation(sde, t);
+      const double t = 1 - step * dt, f = kernels::drift_coefficient(sde, t), g2 = kernels::diffusion_squared(sde, t),
+                   a = kernels::mean_coefficient(sde, t), s = kernels::standard_deviation(sde, t);
       const double total = a * a * deviation * deviation + s * s, c = 1 - dt * (f + g2 / total);
       m = c * m + dt * g2 * a * mean / total;
       v = c * c * v + (step + 1 < 200 ? g2 * dt : 0);
@@ -48,18 +49,22 @@ TEST(EulerMaruyama, MovesAGaussianAsItsAffineStepsSay) {
 }
 
 TEST(EulerMaruyama, ApproachesTheData) {
-  expect_moments(euler_maruyama(gaussian_score(all[0], mean, deviation, 20, 64), first(500), {.sde = all[0], .seed = 1, .steps = 1000}), 0.3, 0.25 + 2e-3);
+  expect_moments(euler_maruyama(gaussian_score(all[0], mean, deviation, 20, 64), first(500),
+                                {.sde = all[0], .seed = 1, .steps = 1000}),
+                 0.3, 0.25 + 2e-3);
 }
 
 TEST(ProbabilityFlow, MovesAGaussianAsItsClosedFormSays) {
   for (const Sde& sde : all) {
     const double eps = 1e-3;
     const Settings settings{.sde = sde, .smallest_time = eps, .seed = 1, .tolerance = 1e-6};
-    const double a1 = kernels::mean_coefficient(sde, 1.0), s1 = kernels::standard_deviation(sde, 1.0), ae = kernels::mean_coefficient(sde, eps), se = kernels::standard_deviation(sde, eps);
+    const double a1 = kernels::mean_coefficient(sde, 1.0), s1 = kernels::standard_deviation(sde, 1.0),
+                 ae = kernels::mean_coefficient(sde, eps), se = kernels::standard_deviation(sde, eps);
     const double v1 = a1 * a1 * deviation * deviation + s1 * s1, ve = ae * ae * deviation * deviation + se * se;
     // The flow is affine; then Tweedie's step (x + s^2 score)/a.
     const double scale = std::sqrt(ve / v1), tweedie = (1 - se * se / ve) / ae;
-    const double m = tweedie * (ae * mean + scale * (0 - a1 * mean)) + se * se * mean / ve, p = kernels::prior_deviation(sde);
+    const double m = tweedie * (ae * mean + scale * (0 - a1 * mean)) + se * se * mean / ve,
+                 p = kernels::prior_deviation(sde);
     const Samples samples = probability_flow(gaussian_score(sde, mean, deviation, 40, 64), first(500), settings);
     expect_moments(samples, m, std::pow(tweedie * scale * p, 2));
   }
@@ -69,20 +74,29 @@ TEST(ProbabilityFlow, ComesBackFromWhereTheLikelihoodWent) {
   const Sde& sde = all[0];
   const double eps = 1e-3;
   const auto score = gaussian_score(sde, mean, deviation, 3, 4);
-  const Samples samples = probability_flow(score, first(4), {.sde = sde, .smallest_time = eps, .seed = 1, .tolerance = 1e-9});
+  const Samples samples =
+      probability_flow(score, first(4), {.sde = sde, .smallest_time = eps, .seed = 1, .tolerance = 1e-9});
   // Undo Tweedie's step, go forward, and compare with the samples' starting noise drawn again from longer runs.
   std::vector<std::vector<double>> latents(4);
-  const double ae = kernels::mean_coefficient(sde, eps), se = kernels::standard_deviation(sde, eps), ve = ae * ae * deviation * deviation + se * se;
-  likelihood::ode_continuous(score, {.sde = sde, .smallest_time = eps, .ode_tolerance = 1e-9}, 4,
-                             [&](std::int64_t i, std::span<double> x, std::span<double> v) {
-                               for (std::size_t d = 0; d < 3; ++d) {
-                                 x[d] = (samples[static_cast<std::size_t>(i)][d] * ae - se * se * ae * mean / ve) / (1 - se * se / ve);
-                                 v[d] = 1;
-                               }
-                             },
-                             [&](std::int64_t i, std::span<const double> x) { latents[static_cast<std::size_t>(i)].assign(x.begin(), x.end()); });
-  const Samples start = euler_maruyama(likelihood::Score{.dims = 3, .batch = 4, .value = [](auto, auto, std::span<double> s) { std::fill(s.begin(), s.end(), 0.0); }, .with_trace = {}}, first(4),
-                                       {.sde = {.kind = SdeKind::vp, .beta_min = 1e-12, .beta_max = 2e-12}, .seed = 1, .steps = 1});
+  const double ae = kernels::mean_coefficient(sde, eps), se = kernels::standard_deviation(sde, eps),
+               ve = ae * ae * deviation * deviation + se * se;
+  likelihood::ode_continuous(
+      score, {.sde = sde, .smallest_time = eps, .ode_tolerance = 1e-9}, 4,
+      [&](std::int64_t i, std::span<double> x, std::span<double> v) {
+        for (std::size_t d = 0; d < 3; ++d) {
+          x[d] = (samples[static_cast<std::size_t>(i)][d] * ae - se * se * ae * mean / ve) / (1 - se * se / ve);
+          v[d] = 1;
+        }
+      },
+      [&](std::int64_t i, std::span<const double> x) {
+        latents[static_cast<std::size_t>(i)].assign(x.begin(), x.end());
+      });
+  const Samples start = euler_maruyama(
+      likelihood::Score{.dims = 3,
+                        .batch = 4,
+                        .value = [](auto, auto, std::span<double> s) { std::fill(s.begin(), s.end(), 0.0); },
+                        .with_trace = {}},
+      first(4), {.sde = {.kind = SdeKind::vp, .beta_min = 1e-12, .beta_max = 2e-12}, .seed = 1, .steps = 1});
   for (std::size_t i = 0; i < 4; ++i) {
     for (std::size_t d = 0; d < 3; ++d) EXPECT_NEAR(latents[i][d], start[i][d], 1e-6);
   }
@@ -93,7 +107,8 @@ TEST(Sampling, AnImageDoesNotDependOnItsBatch) {
   const std::vector<std::int64_t> some = {5, 9}, other = {9, 100, 101};
   for (const auto& draw : {euler_maruyama, probability_flow}) {
     const Settings settings{.sde = sde, .seed = 1, .steps = 20};
-    EXPECT_EQ(draw(gaussian_score(sde, mean, deviation, 5, 2), some, settings)[1], draw(gaussian_score(sde, mean, deviation, 5, 1), other, settings)[0]);
+    EXPECT_EQ(draw(gaussian_score(sde, mean, deviation, 5, 2), some, settings)[1],
+              draw(gaussian_score(sde, mean, deviation, 5, 1), other, settings)[0]);
   }
 }
 

@@ -26,7 +26,9 @@ TEST(Sde, GoldenTable) {
       {0.5, 0.2811828808, 0.9596542021, 10.05, -2.45513547, 0.9209361875, 9.987176581, -2.37277094},
       {1, 0.006571586495, 0.9999784069, 20, -10.04995681, 0.9999568143, 19.99999996, -10.04991363},
   };
-  const auto near = [](double found, double expected) { EXPECT_NEAR(found, expected, 1e-8 * std::max(1.0, std::abs(expected)) * 0.6 + 1e-9 * std::abs(expected)); };
+  const auto near = [](double found, double expected) {
+    EXPECT_NEAR(found, expected, 1e-8 * std::max(1.0, std::abs(expected)) * 0.6 + 1e-9 * std::abs(expected));
+  };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.t);
     near(mean_coefficient(vp, row.t), row.a);
@@ -54,10 +56,13 @@ TEST(Sde, MarginalsFollowFromDriftAndDiffusion) {
   for (const Sde& sde : all) {
     for (double t : {1e-3, 0.05, 0.5, 0.9}) {
       const double h = 1e-5 * t;
-      EXPECT_NEAR((std::log(mean_coefficient(sde, t + h)) - std::log(mean_coefficient(sde, t - h))) / (2 * h), drift_coefficient(sde, t), 1e-6 * 20);
+      EXPECT_NEAR((std::log(mean_coefficient(sde, t + h)) - std::log(mean_coefficient(sde, t - h))) / (2 * h),
+                  drift_coefficient(sde, t), 1e-6 * 20);
       const auto variance = [&](double u) { return std::pow(standard_deviation(sde, u), 2); };
       const double expected = 2 * drift_coefficient(sde, t) * variance(t) + diffusion_squared(sde, t);
-      EXPECT_NEAR((variance(t + h) - variance(t - h)) / (2 * h), expected, 1e-6 * std::max(1e-3, diffusion_squared(sde, t))) << t;
+      EXPECT_NEAR((variance(t + h) - variance(t - h)) / (2 * h), expected,
+                  1e-6 * std::max(1e-3, diffusion_squared(sde, t)))
+          << t;
     }
   }
 }
@@ -72,7 +77,8 @@ TEST(Sde, ForwardSimulationHasTheStatedMoments) {
       double x = 0.7;
       for (int step = 0; step < steps; step += 2) {
         double z[2];
-        normal_pair(philox(1, Stream::noise, static_cast<std::uint64_t>(path), static_cast<std::uint32_t>(step)), z[0], z[1]);
+        normal_pair(philox(1, Stream::noise, static_cast<std::uint64_t>(path), static_cast<std::uint32_t>(step)), z[0],
+                    z[1]);
         for (int k : {0, 1}) {
           const double t = (step + k + 0.5) * dt;
           x += drift_coefficient(sde, t) * x * dt + std::sqrt(diffusion_squared(sde, t) * dt) * z[k];
@@ -89,7 +95,8 @@ TEST(Sde, ForwardSimulationHasTheStatedMoments) {
 
 TEST(Sde, TimeOfLogSnrIsTheExactInverse) {
   for (const Sde& sde : all) {
-    for (double t : {1e-6, 1e-5, 1e-3, 0.02, 0.3, 0.7, 1.0}) EXPECT_NEAR(time_of_log_snr(sde, log_snr(sde, t)), t, 1e-12 * t + 1e-15) << t;
+    for (double t : {1e-6, 1e-5, 1e-3, 0.02, 0.3, 0.7, 1.0})
+      EXPECT_NEAR(time_of_log_snr(sde, log_snr(sde, t)), t, 1e-12 * t + 1e-15) << t;
   }
 }
 
@@ -102,7 +109,9 @@ TEST(Sde, FloatsKeepTheStandardDeviation) {
   }
 }
 
-double range(const TimeLaw& law) { return log_snr(law.sde, law.smallest_time) - log_snr(law.sde, 1.0); }
+double range(const TimeLaw& law) {
+  return log_snr(law.sde, law.smallest_time) - log_snr(law.sde, 1.0);
+}
 
 TEST(TimeLaw, NormalisersAndQuantilesOfImportanceSampling) {
   EXPECT_NEAR(range({.sde = vp, .smallest_time = 1e-5}), 23.86447237, 1e-8);
@@ -142,7 +151,8 @@ double expectation(const TimeLaw& law) {
 
 TEST(TimeLaw, BothSamplingsMinimiseTheSameObjective) {
   for (const Sde& sde : all) {
-    TimeLaw uniform{.sde = sde, .smallest_time = 1e-2, .sampling = TimeSampling::uniform, .weighting = Weighting::simple};
+    TimeLaw uniform{
+        .sde = sde, .smallest_time = 1e-2, .sampling = TimeSampling::uniform, .weighting = Weighting::simple};
     TimeLaw importance = uniform;
     importance.sampling = TimeSampling::importance;
     EXPECT_NEAR(expectation(uniform) / expectation(importance), 1, 1e-6);
