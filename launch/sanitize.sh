@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Builds everything with the address and undefined-behaviour sanitizers into build-sanitize/ and runs the tests there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+launch/install.sh
+cmake -S . -B build-sanitize -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSCOREMLE_SANITIZE=ON
+cmake --build build-sanitize
+source launch/mpi_environment.sh
+# Open MPI and its helpers keep memory until the process ends.
+export ASAN_OPTIONS=detect_leaks=0
+cd build-sanitize
+[ $# -gt 0 ] || set -- -LE long
+ctest --output-on-failure --parallel "$(nproc)" "$@"

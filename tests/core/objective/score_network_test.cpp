@@ -1,0 +1,117 @@
+// The network as a score, against the reference's own likelihoods and against finite differences.
+#include "core/objective/score_network.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/likelihood/estimate.h"
+#include "core/model/initialise.h"
+#include "core/model/reference.h"
+#include "tests/shared_data.h"
+
+namespace core::objective {
+namespace {
+
+/// [c,h,w] of image n to [h,w,c].
+std::vector<double> nhwc(const model::NamedTensor& t, std::int64_t n) {
+  const std::int64_t c = t.shape[1], pixels = t.shape[2] * t.shape[3];
+  std::vector<double> out;
+  for (std::int64_t p = 0; p < pixels; ++p) {
+    for (std::int64_t k = 0; k < c; ++k) out.push_back(t.values[static_cast<std::size_t>((n * c + k) * pixels + p)]);
+  }
+  return out;
+}
+
+class Reference : public testing::TestWithParam<const char*> {};
+
+TEST_P(Reference, OdeLikelihoodAndLatent) {
+  const auto file = model::read_safetensors(tests::shared(std::string("fixtures/") + GetParam()));
+  const model::UNetSpec spec = model::reference_spec(file.metadata);
+  const kernels::Sde sde{.kind = file.metadata.at("sde") == "VPSDE" ? kernels::SdeKind::vp : kernels::SdeKind::sub_vp};
+  ScoreNetwork network(spec, sde, 3, 2);
+  program::Program program;
+  const auto x = program.input("x", {1, spec.image_size, spec.image_size, 3});
+  const auto reference = model::record_unet(program, spec, x, program.input("label", {1}), nullptr).reference;
+  std::vector<std::vector<float>> weights;
+  for (std::size_t p = 0; p < reference.size(); ++p) {
+    weights.push_back(model::from_reference(file, "param.", reference[p], network.parameters()[p].tensor.shape));
+  }
+  for (std::size_t p = 0; p < reference.size(); ++p) network.bind(p, weights[p]);
+
+  const auto start = [&](std::int64_t i, std::span<double> image, std::span<double> probe) {
+    const auto x0 = nhwc(file.tensors.at("x0"), i), v = nhwc(file.tensors.at("hutchinson_epsilon"), i);
+    std::copy(x0.begin(), x0.end(), image.begin());
+    std::copy(v.begin(), v.end(), probe.begin());
+  };
+  std::vector<std::vector<double>> latents(3);
+  const auto results =
+      likelihood::ode_continuous(network.score(), {.sde = sde, .smallest_time = 1e-5, .ode_tolerance = 1e-5}, 3, start,
+                                 [&](std::int64_t i, std::span<const double> z) {
+                                   latents[static_cast<std::size_t>(i)].assign(z.begin(), z.end());
+                                 });
+  for (std::int64_t i = 0; i < 3; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    EXPECT_NEAR(likelihood::bits_per_dim(results[at].nats, 768), file.tensors.at("ode_bpd").values[at], 1e-2);
+    const auto expected = nhwc(file.tensors.at("ode_latent"), i);
+    double difference = 0, size = 0;
+    for (std::size_t d = 0; d < expected.size(); ++d) {
+      difference += std::pow(latents[at][d] - expected[d], 2);
+      size += expected[d] * expected[d];
+    }
+    EXPECT_LT(std::sqrt(difference / size), 5e-2);  // both solvers stop at 1e-5 a step of a stiff flow
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Ddpmpp, Reference,
+    testing::ValuesIn(tests::present({"ddpmpp_vp.safetensors", "ddpmpp_subvp.safetensors"}, "fixtures/")),
+    [](const auto& info) { return std::string(info.param).substr(0, std::string(info.param).find('.')); });
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Reference);
+
+TEST(ScoreNetwork, TraceAgreesWithFiniteDifferencesAndCallsOfAnySizeAgree) {
+  const model::UNetSpec spec{.image_size = 8,
+                             .image_channels = 1,
+                             .channels = 8,
+                             .channel_multipliers = {1, 2},
+                             .blocks = 1,
+                             .attention_sizes = {4}};
+  const kernels::Sde sde{.kind = kernels::SdeKind::vp};
+  ScoreNetwork network(spec, sde, 11, 1);
+  std::vector<std::vector<float>> weights;
+  for (std::size_t p = 0; p < network.parameters().size(); ++p) {
+    weights.emplace_back(static_cast<std::size_t>(network.parameters()[p].tensor.shape.elements()));
+    for (std::size_t i = 0; i < weights[p].size(); ++i)
+      weights[p][i] = 0.2f * static_cast<float>(std::sin(static_cast<double>(p + 3 * i)));
+    network.bind(p, weights[p]);
+  }
+  const std::size_t n = 11, d = 64;
+  std::vector<double> t(n), x(n * d), v(n * d), score(n * d), ahead(n * d), behind(n * d), same(n * d), trace(n);
+  for (std::size_t i = 0; i < n; ++i) t[i] = 0.05 + 0.08 * static_cast<double>(i);
+  for (std::size_t i = 0; i < n * d; ++i) x[i] = std::cos(0.7 * static_cast<double>(i)), v[i] = i % 3 == 0 ? -1 : 1;
+  const auto network_score = network.score();
+  network_score.with_trace(t, x, v, score, trace);
+  network_score.value(t, x, same);
+  EXPECT_EQ(score, same);
+  const double h = 1e-2;
+  std::vector<double> moved = x;
+  for (std::size_t i = 0; i < n * d; ++i) moved[i] = x[i] + h * v[i];
+  network_score.value(t, moved, ahead);
+  for (std::size_t i = 0; i < n * d; ++i) moved[i] = x[i] - h * v[i];
+  network_score.value(t, moved, behind);
+  for (std::size_t image = 0; image < n; ++image) {
+    double expected = 0, size = 0;
+    for (std::size_t i = image * d; i < (image + 1) * d; ++i) {
+      expected += v[i] * (ahead[i] - behind[i]) / (2 * h);
+      size += std::abs(ahead[i] - behind[i]) / (2 * h);
+    }
+    EXPECT_NEAR(trace[image], expected, 2e-3 * size) << image;
+  }
+  // One image alone has the bits that it has in company.
+  std::vector<double> alone(d);
+  network_score.value(std::span(t).subspan(9, 1), std::span(x).subspan(9 * d, d), alone);
+  EXPECT_TRUE(std::equal(alone.begin(), alone.end(), score.begin() + 9 * d));
+}
+
+}  // namespace
+}  // namespace core::objective
