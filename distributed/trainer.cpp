@@ -101,6 +101,8 @@ void Trainer::prepare_executor() {
 void Trainer::prepare_state(Start start) {
   const auto targets = shard_targets(parameters_);
   const std::optional<Loaded> loaded = start == Start::resume ? store_->load(targets) : std::nullopt;
+  kernels::require(loaded || start == Start::fresh, "{}: has no checkpoint to resume from; leave out --resume to start",
+                   folder_of(config_).string());
   if (loaded) {
     gather_loaded(communicator_, parameters_);
     first_step_ = loaded->step;
@@ -139,11 +141,11 @@ int Trainer::run() {
   stretch_ = Stretch();
   for (std::int64_t step = first_step_; step < steps; ++step) {
     train_step(step);
-    const bool stop = agreed_to_stop();
-    if (stop || due(step, config_.training().log_every(), steps)) report(step);
+    stopping_ = agreed_to_stop();
+    if (stopping_ || due(step, config_.training().log_every(), steps)) report(step);
     if (evaluator_ && due(step, config_.training().evaluate_every(), steps)) evaluate(step);
-    if (stop || due(step, config_.training().checkpoint_every(), steps)) save(step);
-    if (stop && step + 1 < steps) return exit_interrupted;
+    if (stopping_ || due(step, config_.training().checkpoint_every(), steps)) save(step);
+    if (stopping_ && step + 1 < steps) return exit_interrupted;
   }
   if (leads()) draw_curves(folder_of(config_), entropy_);
   return 0;
@@ -248,6 +250,9 @@ void Trainer::evaluate(std::int64_t step) {
 
 void Trainer::save(std::int64_t step) {
   const SaveResult result = store_->save(step + 1, shard_sections(parameters_), {});
+  const bool last = step + 1 == config_.training().steps() || stopping_;
+  // Earlier ones may fail: training goes on, and the next may succeed. What ends with the run does not.
+  if (last && result.outcome == SaveOutcome::failed) throw kernels::RunError(result.text, exit_not_saved);
   if (leads()) fmt::print(result.outcome == SaveOutcome::committed ? stdout : stderr, "{}\n", result.text);
   stretch_.paused(result.seconds);
 }

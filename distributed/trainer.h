@@ -22,6 +22,8 @@ enum class Start { fresh, resume };
 
 /// Exit status of a run whose loss or gradient became infinite or not a number.
 inline constexpr int exit_not_finite = 5;
+/// Exit status of a run whose last state could not be saved.
+inline constexpr int exit_not_saved = 1;
 
 class Trainer {
  public:
@@ -65,6 +67,7 @@ class Trainer {
   std::optional<Floats> ema_;
   std::optional<double> entropy_;  // of the held-out source
   std::int64_t first_step_ = 0;
+  bool stopping_ = false;
 
   std::vector<std::uint8_t> pixels_;
   std::vector<std::int64_t> samples_, positions_;

@@ -120,6 +120,28 @@ TEST(Training, SecondRunInTheSameFolderIsRefused) {
       << second.output;
 }
 
+TEST(Training, NothingIsThereToResumeFrom) {
+  tests::Folder folder("nothing");
+  const auto outcome = run("scoremle train " + tiny + in(folder / "run", "steps: 2 ") + "--resume 2>&1 >/dev/null");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_EQ(outcome.output, "scoremle: " + (folder / "run").string() +
+                                ": has no checkpoint to resume from; leave out --resume to start\n");
+}
+
+TEST(Training, AFullDiskEndsTheRunOnlyWhereItsLastStateIsLost) {
+  tests::Folder folder("full");
+  std::filesystem::create_directories(folder / "disk");
+  const std::string disk = (folder / "disk").string();
+  // Room for one checkpoint of this model and not for two.
+  ASSERT_EQ(run("mount -t tmpfs -o size=1200k none " + disk).status, 0)
+      << "this test mounts a small disk: run it as root";
+  const auto outcome = run("scoremle train " + tiny + in(folder / "disk", "steps: 6 checkpoint_every: 2 ") +
+                           "2>&1 >/dev/null; status=$?; ls " + disk + "/ckpt 2>&1; exit $status");
+  run("umount " + disk);
+  EXPECT_NE(outcome.output.find("No space left on device"), std::string::npos) << outcome.output;
+  EXPECT_NE(outcome.output.find("step_"), std::string::npos) << "one checkpoint is kept\n" << outcome.output;
+}
+
 TEST(Training, AFoldersRunCannotGoOnWithAnotherModel) {
   tests::Folder folder("other");
   expect_success(run("scoremle train " + tiny + in(folder / "run", "steps: 2 ")));
