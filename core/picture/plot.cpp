@@ -122,6 +122,7 @@ class Canvas {
     cairo_restore(cairo_.get());
   }
   void curve(const Series& series) {
+    cairo_new_path(cairo_.get());  // text leaves a current point behind
     cairo_set_line_width(cairo_.get(), 2);
     for (std::size_t i = 0; i < series.x.size(); ++i) {
       if (std::isfinite(series.y[i])) cairo_line_to(cairo_.get(), at_x(series.x[i]), at_y(series.y[i]));

@@ -1,0 +1,86 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+
+#include "core/data/decode.h"
+#include "core/picture/plot.h"
+#include "core/picture/png.h"
+#include "kernels/check.h"
+
+namespace core::picture {
+namespace {
+
+namespace fs = std::filesystem;
+
+data::Image read_back(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  return data::decode({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+}
+
+const fs::path file = fs::path(testing::TempDir()) / "picture_test.png";
+
+TEST(Png, IsReadBackAsItWas) {
+  for (int channels : {1, 3}) {
+    Picture picture{.width = 5, .height = 3, .channels = channels, .pixels = {}};
+    for (int i = 0; i < 15 * channels; ++i) picture.pixels.push_back(static_cast<std::uint8_t>(17 * i));
+    write_png(file, picture);
+    const data::Image image = read_back(file);
+    EXPECT_EQ(image.shape, (data::ImageShape{3, 5, channels}));
+    EXPECT_EQ(image.pixels, picture.pixels);
+  }
+}
+
+TEST(Png, WhatCannotBeWrittenIsNamed) {
+  try {
+    write_png("/nosuch/a.png", {.width = 1, .height = 1, .channels = 1, .pixels = {0}});
+    FAIL();
+  } catch (const kernels::InputError& error) {
+    EXPECT_STREQ(error.what(), "/nosuch/a.png: cannot be written: No such file or directory");
+  }
+}
+
+TEST(Grid, PutsImagesSideBySideWithGaps) {
+  const std::uint8_t images[] = {10, 20, 30};  // three images of one pixel
+  const Picture picture = grid(images, 1, 1, 1, 2, 2);
+  EXPECT_EQ(picture.width, 2 + 2 * 4);
+  EXPECT_EQ(picture.height, 2 + 2 * 4);
+  const auto at = [&](int x, int y) { return picture.pixels[static_cast<std::size_t>(y * picture.width + x)]; };
+  EXPECT_EQ(at(2, 2), 10);
+  EXPECT_EQ(at(3, 3), 10);
+  EXPECT_EQ(at(4, 2), 255);
+  EXPECT_EQ(at(6, 2), 20);
+  EXPECT_EQ(at(2, 6), 30);
+  EXPECT_EQ(at(6, 6), 255);
+}
+
+TEST(Plot, DrawsItsSeriesInsideItsAxesAndLeavesOutWhatIsNotFinite) {
+  write_plot(file, {.title = "title",
+                    .x_label = "step",
+                    .y_label = "bits/dim",
+                    .series = {{.name = "loss", .x = {0, 1, 2, 3}, .y = {4, 3, NAN, 2}}},
+                    .references = {{"entropy", 1.5}}});
+  const data::Image image = read_back(file);
+  ASSERT_EQ(image.shape, (data::ImageShape{600, 960, 3}));
+  int curve_inside = 0, curve_outside = 0, reference = 0;
+  for (int y = 0; y < 600; ++y) {
+    for (int x = 0; x < 960; ++x) {
+      const std::uint8_t* p = &image.pixels[static_cast<std::size_t>((y * 960 + x) * 3)];
+      const bool blue = p[2] > p[0] + 80, red = p[0] > p[2] + 120;
+      (x < 90 || y > 535 ? curve_outside : curve_inside) += blue;
+      reference += red;
+    }
+  }
+  EXPECT_GT(curve_inside, 500);
+  EXPECT_EQ(curve_outside, 0);
+  EXPECT_GT(reference, 300);
+}
+
+TEST(Plot, HasNothingToShowWithoutFailing) {
+  EXPECT_NO_THROW(
+      write_plot(file, {.title = "empty", .x_label = "x", .y_label = "y", .series = {{}}, .references = {}}));
+}
+
+}  // namespace
+}  // namespace core::picture
