@@ -19,9 +19,14 @@ data::Image read_back(const fs::path& file) {
   return data::decode({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
 }
 
-const fs::path file = fs::path(testing::TempDir()) / "picture_test.png";
+/// Of the running test alone: others may run beside it.
+fs::path own_file() {
+  return fs::path(testing::TempDir()) /
+         (std::string("picture_") + testing::UnitTest::GetInstance()->current_test_info()->name() + ".png");
+}
 
 TEST(Png, IsReadBackAsItWas) {
+  const fs::path file = own_file();
   for (int channels : {1, 3}) {
     Picture picture{.width = 5, .height = 3, .channels = channels, .pixels = {}};
     for (int i = 0; i < 15 * channels; ++i) picture.pixels.push_back(static_cast<std::uint8_t>(17 * i));
@@ -56,6 +61,7 @@ TEST(Grid, PutsImagesSideBySideWithGaps) {
 }
 
 TEST(Plot, DrawsItsSeriesInsideItsAxesAndLeavesOutWhatIsNotFinite) {
+  const fs::path file = own_file();
   write_plot(file, {.title = "title",
                     .x_label = "step",
                     .y_label = "bits/dim",
@@ -79,7 +85,7 @@ TEST(Plot, DrawsItsSeriesInsideItsAxesAndLeavesOutWhatIsNotFinite) {
 
 TEST(Plot, HasNothingToShowWithoutFailing) {
   EXPECT_NO_THROW(
-      write_plot(file, {.title = "empty", .x_label = "x", .y_label = "y", .series = {{}}, .references = {}}));
+      write_plot(own_file(), {.title = "empty", .x_label = "x", .y_label = "y", .series = {{}}, .references = {}}));
 }
 
 }  // namespace
