@@ -48,6 +48,17 @@ TEST(EulerMaruyama, MovesAGaussianAsItsAffineStepsSay) {
   }
 }
 
+TEST(EulerMaruyama, AddsNoNoiseInItsLastStep) {
+  // With a score of zero a single step only scales the start: 1 + beta(1) dt / 2 = 11 at dt = 1.
+  const auto zero =
+      likelihood::Score{.dims = 500,
+                        .batch = 8,
+                        .value = [](auto, auto, std::span<double> s) { std::fill(s.begin(), s.end(), 0.0); },
+                        .with_trace = {}};
+  expect_moments(euler_maruyama(zero, first(40), {.sde = all[0], .smallest_time = 1e-9, .seed = 1, .steps = 1}), 0,
+                 121);
+}
+
 TEST(EulerMaruyama, ApproachesTheData) {
   expect_moments(euler_maruyama(gaussian_score(all[0], mean, deviation, 20, 64), first(500),
                                 {.sde = all[0], .seed = 1, .steps = 1000}),
