@@ -16,13 +16,18 @@ struct Outcome {
   std::string output;  // standard output and error together
 };
 
-/// Runs a shell command line, in which `scoremle` is the binary that was built.
-inline Outcome run(std::string command) {
-  const std::string binary = "scoremle";
-  for (std::size_t at = 0; (at = command.find("scoremle ", at)) != std::string::npos;
-       at += std::string(SCOREMLE_BINARY).size()) {
-    command.replace(at, binary.size(), SCOREMLE_BINARY);
+/// The command line with the binary that was built in place of `scoremle`.
+inline std::string with_binary(std::string command) {
+  const std::string name = "scoremle", binary = SCOREMLE_BINARY;
+  for (std::size_t at = 0; (at = command.find(name + " ", at)) != std::string::npos; at += binary.size()) {
+    command.replace(at, name.size(), binary);
   }
+  return command;
+}
+
+/// Runs a shell command line, in which `scoremle` is the binary that was built.
+inline Outcome run(const std::string& command_line) {
+  const std::string command = with_binary(command_line);
   Outcome outcome;
   FILE* pipe = popen(("(" + command + ") 2>&1").c_str(), "r");
   std::array<char, 4096> buffer;
