@@ -30,8 +30,9 @@ struct Words {
   std::uint32_t word[4];
 };
 
-/// The words at counter (image, block, stream + 256 * site) under the key `seed`. `image` is a global position or the
-/// index of an image, below 2^48 (its upper 16 bits are shared with `site`'s); `block` counts within the image.
+/// The words at counter (image's low half, its high half, block, stream + 256 * site) under the key `seed`. `image` is a
+/// global position or the index of an image, all 64 bits; `block` counts within the image; `site`, below 2^24, tells
+/// passes, steps or places in a network apart.
 PORTABLE Words philox(std::uint64_t seed, Stream stream, std::uint64_t image, std::uint32_t block,
                       std::uint32_t site = 0) {
   const r123::Philox4x32::ctr_type counter = {{static_cast<std::uint32_t>(image),

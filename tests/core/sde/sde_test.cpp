@@ -101,7 +101,7 @@ TEST(Sde, TimeOfLogSnrIsTheExactInverse) {
 }
 
 TEST(Sde, FloatsKeepTheStandardDeviation) {
-  for (const Sde& sde : {vp, sub_vp}) {
+  for (const Sde& sde : all) {
     for (double t = 1e-8; t <= 1; t *= 1.07) {
       const auto at = static_cast<float>(t);
       EXPECT_NEAR(standard_deviation(sde, at) / standard_deviation(sde, static_cast<double>(at)), 1, 2e-7) << t;
