@@ -98,6 +98,7 @@ class Bound {
     if (!items_.empty()) score_.value(times, xt_, scores);
     for (std::size_t n = 0; n < items_.size(); ++n) {
       const double s = standard_deviation(settings_.sde, times[n]);
+      require_finite(std::span(scores).subspan(n * dims_, dims_), images_.indices[items_[n].image], times[n]);
       double squares = 0;  // |z - z_hat|^2, z_hat = -s score
       for (std::size_t i = n * dims_; i < (n + 1) * dims_; ++i)
         squares += (z_[i] + s * scores[i]) * (z_[i] + s * scores[i]);

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
-#include "kernels/check.h"
+#include <fmt/format.h>
 
 namespace core::likelihood {
 namespace {
@@ -107,12 +108,14 @@ class Integration {
 
   void decide(Lane& lane) {
     error_.resize(width_);
+    bool finite = true;
     for (std::size_t i = 0; i < width_; ++i) {
       double sum = 0;
       for (int j = 0; j < stages; ++j) sum += error_weights[j] * lane.k[j][i];
       error_[i] = lane.h * sum;
+      finite = finite && std::isfinite(error_[i]);
     }
-    const double error = norm_(lane.x, lane.k[0], error_, lane.h);
+    const double error = finite ? norm_(lane.x, lane.k[0], error_, lane.h) : std::numeric_limits<double>::infinity();
     const double h = lane.h;
     lane.h = adjusted(h, error);
     if (error <= 1) {
@@ -121,11 +124,7 @@ class Integration {
       lane.x.swap(lane.next);
       lane.k[0].swap(lane.k[stages - 1]);
     } else if (!(lane.h > 1e-10 * (interval_.to - interval_.from))) {
-      throw kernels::RunError(
-          fmt::format("the ODE of image {} cannot be solved: at {:.6g} its steps become too small (error {:.3g}); "
-                      "raise the tolerance, or train longer: the score is not smooth",
-                      lane.problem, lane.t, error),
-          5);
+      throw Unsolvable(lane.problem, lane.t, error);
     }
   }
 
@@ -138,6 +137,13 @@ class Integration {
 };
 
 }  // namespace
+
+Unsolvable::Unsolvable(std::int64_t problem_, double t_, double error_)
+    : std::runtime_error(
+          fmt::format("problem {} at {:.6g}: the steps become too small (error {:.3g})", problem_, t_, error_)),
+      problem(problem_),
+      t(t_),
+      error(error_) {}
 
 double rms_error(std::span<const double> x, std::span<const double> dxdt, std::span<const double> error, double h,
                  double tolerance) {

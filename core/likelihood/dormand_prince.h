@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <stdexcept>
 
 namespace core::likelihood {
 
@@ -24,11 +25,19 @@ struct Interval {
   double from, to;  // from < to
 };
 
+/// A problem that cannot be solved: at `t` its steps became too small. `error` is the norm of the last one, infinite
+/// where the derivative was not finite.
+struct Unsolvable : std::runtime_error {
+  Unsolvable(std::int64_t problem, double t, double error);
+  std::int64_t problem;
+  double t, error;
+};
+
 /// Solves problems 0..count-1 on the interval, each with its own steps: a step is accepted where the norm of its error
 /// is at most 1; lengths change by the rules of Boost.Odeint's default_step_adjuster. At most `batch` problems are in
 /// the hands of one call; a finished one makes room for the next. `start` fills a problem's first state, `finish` is
 /// given its last one and the number of evaluations. What happens to a problem does not depend on the others. Throws
-/// RunError where a step becomes too small.
+/// Unsolvable where a step becomes too small: a derivative that is not finite shortens it like any other error.
 void integrate(
     std::int64_t count, std::int64_t batch, std::int64_t width, const Interval& interval, double first_step,
     const Derivative& derivative, const ErrorNorm& norm,

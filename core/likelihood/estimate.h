@@ -44,7 +44,7 @@ inline constexpr double offset_bits = 7;
 
 /// The variational bound on -log p of one image in its collapsed form (ScoreFlow Theorem 3; Kingma et al. 2021),
 /// bits/dim: prior = KL(p(x_1|x) || prior); diffusion = 1/2 int E|z - z_hat|^2 dlambda; reconstruction = E -log
-/// p(x|x_eps) + offset_bits.
+/// p(x|x_eps) + offset_bits. Throws RunError where the score is not finite.
 struct BoundTerms {
   std::int64_t index = 0;
   double prior = 0, diffusion = 0, reconstruction = 0;
@@ -52,7 +52,8 @@ struct BoundTerms {
 };
 std::vector<BoundTerms> bound(const Score& score, const Images& images, const Settings& settings);
 
-/// The likelihood of one image under the probability-flow ODE (Song et al. 2021, section 4.3), bits/dim.
+/// The likelihood of one image under the probability-flow ODE (Song et al. 2021, section 4.3), bits/dim; x is taken for
+/// x at the smallest time, as there. Throws RunError where the score or its trace is not finite, or too rough to solve.
 struct OdeLikelihood {
   std::int64_t index = 0;
   double bits = 0;
@@ -61,7 +62,7 @@ struct OdeLikelihood {
 std::vector<OdeLikelihood> ode(const Score& score, const Images& images, const Settings& settings);
 
 /// The same for continuous x[dims] with a given probe, in nats: -log p(x). `latent` receives x at t = 1. For tests and
-/// for data that is not quantised.
+/// for data that is not quantised. Throws Unsolvable with the number i and -log-SNR.
 struct OdeResult {
   double nats = 0;
   std::int64_t evaluations = 0;

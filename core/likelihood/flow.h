@@ -2,7 +2,10 @@
 // explodes near the data nor vanishes near the prior.
 #pragma once
 
+#include <cmath>
+
 #include "core/likelihood/dormand_prince.h"
+#include "core/likelihood/score.h"
 #include "kernels/sde.h"
 
 namespace core::likelihood {
@@ -26,6 +29,14 @@ class Flow {
 /// tau from smallest_time to 1.
 inline Interval flow_interval(const kernels::Sde& sde, double smallest_time) {
   return {-kernels::log_snr(sde, smallest_time), -kernels::log_snr(sde, 1.0)};
+}
+
+/// refuse_score for the image whose flow could not be solved.
+[[noreturn]] inline void refuse_flow(const Unsolvable& unsolvable, std::int64_t image, double t) {
+  refuse_score(image, t,
+               std::isfinite(unsolvable.error) ? "the probability flow needs steps too small to be taken, the score "
+                                                 "is not smooth (a larger ode_tolerance may do)"
+                                               : "the score or its trace is not finite");
 }
 
 inline double first_flow_step(const Interval& interval) {

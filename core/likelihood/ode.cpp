@@ -118,7 +118,13 @@ std::vector<OdeLikelihood> ode(const Score& score, const Images& images, const S
     dequantise(pixels, settings.seed, index, i % passes, x);
     rademacher(settings.seed, index, i % passes, probe);
   };
-  const auto results = ode_continuous(score, settings, std::ssize(images.indices) * passes, start, {});
+  std::vector<OdeResult> results;
+  try {
+    results = ode_continuous(score, settings, std::ssize(images.indices) * passes, start, {});
+  } catch (const Unsolvable& unsolvable) {
+    refuse_flow(unsolvable, images.indices[static_cast<std::size_t>(unsolvable.problem / passes)],
+                time_of_log_snr(settings.sde, -unsolvable.t));
+  }
   std::vector<OdeLikelihood> likelihoods;
   for (std::size_t image = 0; image < images.indices.size(); ++image) {
     OdeLikelihood& mean = likelihoods.emplace_back(OdeLikelihood{.index = images.indices[image]});

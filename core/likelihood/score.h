@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string_view>
 
 namespace core::likelihood {
 
@@ -18,5 +19,14 @@ struct Score {
                      std::span<double> score, std::span<double> trace)>
       with_trace;
 };
+
+/// The exit status of a score that nothing can be computed with.
+inline constexpr int score_status = 5;
+
+/// Throws RunError with score_status, naming the image and its time.
+[[noreturn]] void refuse_score(std::int64_t image, double t, std::string_view why);
+
+/// refuse_score unless every value of one image's score is finite.
+void require_finite(std::span<const double> score, std::int64_t image, double t);
 
 }  // namespace core::likelihood

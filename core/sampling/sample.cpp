@@ -5,6 +5,7 @@
 
 #include "core/likelihood/dormand_prince.h"
 #include "core/likelihood/flow.h"
+#include "kernels/check.h"
 #include "kernels/philox.h"
 
 namespace core::sampling {
@@ -28,6 +29,24 @@ void start(const Settings& settings, std::int64_t index, std::span<double> x) {
   for (double& value : x) value *= prior_deviation(settings.sde);
 }
 
+/// Tweedie's estimate of the clean image from x at the smallest time: (x + s^2 score)/a.
+void denoise(const Score& score, std::span<const std::int64_t> indices, const Settings& settings, Samples& samples) {
+  const double t = settings.smallest_time, a = mean_coefficient(settings.sde, t),
+               s = standard_deviation(settings.sde, t);
+  const auto dims = static_cast<std::size_t>(score.dims), batch = static_cast<std::size_t>(score.batch);
+  for (std::size_t first = 0; first < samples.size(); first += batch) {
+    const std::size_t count = std::min(batch, samples.size() - first);
+    std::vector<double> x, scores(count * dims);
+    for (std::size_t n = first; n < first + count; ++n) x.insert(x.end(), samples[n].begin(), samples[n].end());
+    score.value(std::vector<double>(count, t), x, scores);
+    for (std::size_t n = 0; n < count; ++n) {
+      likelihood::require_finite(std::span(scores).subspan(n * dims, dims), indices[first + n], t);
+      for (std::size_t i = 0; i < dims; ++i)
+        samples[first + n][i] = (x[n * dims + i] + s * s * scores[n * dims + i]) / a;
+    }
+  }
+}
+
 }  // namespace
 
 Samples euler_maruyama(const Score& score, std::span<const std::int64_t> indices, const Settings& settings) {
@@ -45,6 +64,7 @@ Samples euler_maruyama(const Score& score, std::span<const std::int64_t> indices
       score.value(times, x, scores);
       const double noise = step + 1 < settings.steps ? std::sqrt(g2 * dt) : 0;
       for (std::size_t n = 0; n < batch.size(); ++n) {
+        likelihood::require_finite(std::span(scores).subspan(n * dims, dims), batch[n], t);
         normals(settings.seed, batch[n], step + 1, z);
         for (std::size_t i = 0; i < dims; ++i) {
           double& value = x[n * dims + i];
@@ -70,42 +90,42 @@ Samples probability_flow(const Score& score, std::span<const std::int64_t> indic
   Samples samples(indices.size());
   std::int64_t done = 0;
   std::vector<double> scores, times;
-  likelihood::integrate(
-      std::ssize(indices), score.batch, score.dims, interval, likelihood::first_flow_step(interval),
-      [&](std::span<const std::int64_t> problems, std::span<const double> lambda, std::span<const double> x,
-          std::span<double> slope) {
-        times.clear();
-        for (double value : lambda) times.push_back(time_of_log_snr(sde, value));
-        scores.resize(x.size());
-        score.value(times, x, scores);
-        for (std::size_t n = 0; n < problems.size(); ++n) {
-          const likelihood::Flow flow(sde, times[n]);
-          for (std::size_t i = n * dims; i < (n + 1) * dims; ++i) slope[i] = -flow.slope(x[i], scores[i]);
-        }
-      },
-      [&](auto x, auto slope, auto error, double h) {
-        return likelihood::rms_error(x, slope, error, h, settings.tolerance);
-      },
-      [&](std::int64_t i, std::span<double> x) { start(settings, indices[static_cast<std::size_t>(i)], x); },
-      [&](std::int64_t i, std::span<const double> x, std::int64_t) {
-        samples[static_cast<std::size_t>(i)].assign(x.begin(), x.end());
-        if (settings.progress) settings.progress(++done, std::ssize(indices));
-      });
-
-  const double a = mean_coefficient(sde, settings.smallest_time), s = standard_deviation(sde, settings.smallest_time);
-  for (std::vector<double>& x : samples) {
-    scores.resize(dims);
-    const double time[] = {settings.smallest_time};
-    score.value(time, x, scores);
-    for (std::size_t i = 0; i < dims; ++i) x[i] = (x[i] + s * s * scores[i]) / a;
+  const auto derivative = [&](std::span<const std::int64_t> problems, std::span<const double> lambda,
+                              std::span<const double> x, std::span<double> slope) {
+    times.clear();
+    for (double value : lambda) times.push_back(time_of_log_snr(sde, value));
+    scores.resize(x.size());
+    score.value(times, x, scores);
+    for (std::size_t n = 0; n < problems.size(); ++n) {
+      const likelihood::Flow flow(sde, times[n]);
+      for (std::size_t i = n * dims; i < (n + 1) * dims; ++i) slope[i] = -flow.slope(x[i], scores[i]);
+    }
+  };
+  try {
+    likelihood::integrate(
+        std::ssize(indices), score.batch, score.dims, interval, likelihood::first_flow_step(interval), derivative,
+        [&](auto x, auto slope, auto error, double h) {
+          return likelihood::rms_error(x, slope, error, h, settings.tolerance);
+        },
+        [&](std::int64_t i, std::span<double> x) { start(settings, indices[static_cast<std::size_t>(i)], x); },
+        [&](std::int64_t i, std::span<const double> x, std::int64_t) {
+          samples[static_cast<std::size_t>(i)].assign(x.begin(), x.end());
+          if (settings.progress) settings.progress(++done, std::ssize(indices));
+        });
+  } catch (const likelihood::Unsolvable& unsolvable) {
+    likelihood::refuse_flow(unsolvable, indices[static_cast<std::size_t>(unsolvable.problem)],
+                            time_of_log_snr(sde, unsolvable.t));
   }
+  denoise(score, indices, settings, samples);
   return samples;
 }
 
 std::vector<std::uint8_t> to_pixels(std::span<const double> x) {
   std::vector<std::uint8_t> pixels;
-  for (double value : x)
+  for (double value : x) {
+    ensure(!std::isnan(value), "samplers give numbers");
     pixels.push_back(static_cast<std::uint8_t>(std::clamp(std::floor(128 * (value + 1)), 0.0, 255.0)));
+  }
   return pixels;
 }
 

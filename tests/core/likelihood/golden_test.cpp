@@ -139,6 +139,37 @@ TEST(Golden, TheShippedOdeIsWithinItsErrorOfTheClosedForm) {
   }
 }
 
+TEST(Bound, AScoreThatKnowsTheImageLeavesOnlyTheClosedForms) {
+  // No error of the noise: no diffusion term, the decoder's normaliser log(2 pi s^2/a^2)/2, the KL of a known point.
+  // The smallest time is large, so that a is far from 1.
+  for (const Golden& g : goldens) {
+    SCOPED_TRACE(g.name);
+    const double eps = 0.3, a1 = kernels::mean_coefficient(g.sde, 1.0), s1 = kernels::standard_deviation(g.sde, 1.0),
+                 p = kernels::prior_deviation(g.sde);
+    const std::uint8_t pixels[] = {200, 31};
+    double x[2];
+    dequantise(pixels, 6, 0, 0, x);
+    const Score knowing{.dims = 2,
+                        .batch = 3,
+                        .value =
+                            [&](std::span<const double> t, std::span<const double> xt, std::span<double> score) {
+                              for (std::size_t i = 0; i < xt.size(); ++i) {
+                                const double time = t[i / 2], s = kernels::standard_deviation(g.sde, time);
+                                score[i] = (kernels::mean_coefficient(g.sde, time) * x[i % 2] - xt[i]) / (s * s);
+                              }
+                            },
+                        .with_trace = {}};
+    const auto terms = bound(knowing, images_of(1, 2, [&](auto, std::size_t d) { return pixels[d]; }),
+                             {.sde = g.sde, .smallest_time = eps, .seed = 6});
+    const double prior =
+                     0.25 * (a1 * a1 * (x[0] * x[0] + x[1] * x[1]) + 2 * s1 * s1) / (p * p) - 0.5 - std::log(s1 / p),
+                 decoder = 0.5 * std::log(2 * std::numbers::pi) - 0.5 * kernels::log_snr(g.sde, eps);
+    EXPECT_NEAR(terms[0].prior, prior / std::numbers::ln2, 1e-9);
+    EXPECT_NEAR(terms[0].diffusion, 0, 1e-9);
+    EXPECT_NEAR(terms[0].reconstruction, 7 + decoder / std::numbers::ln2, 1e-9);
+  }
+}
+
 TEST(Bound, AZeroNetworkPaysTheWholeLogSnrRange) {
   const Sde sde{.kind = SdeKind::vp};
   const Score zero{.dims = 12,

@@ -7,6 +7,7 @@
 
 #include "kernels/philox.h"
 #include "tests/core/likelihood/gaussian.h"
+#include "tests/core/likelihood/mixture.h"
 
 namespace core::likelihood::tests {
 namespace {
@@ -23,6 +24,38 @@ const Setting settings_of_all[] = {{"VP", {.kind = SdeKind::vp}, 1e-5},
                                    {"sub-VP", {.kind = SdeKind::sub_vp}, 1e-2},
                                    {"VE", {.kind = SdeKind::ve}, 1e-5}};
 
+/// The exact score of the uniform density on [-1,1]^dims.
+Score uniform_score(const Sde& sde, std::int64_t dims, std::int64_t batch) {
+  const auto value = [sde, dims](std::span<const double> t, std::span<const double> x, std::span<double> score,
+                                 bool slope) {
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double a = kernels::mean_coefficient(sde, t[i / static_cast<std::size_t>(dims)]),
+                   s = kernels::standard_deviation(sde, t[i / static_cast<std::size_t>(dims)]);
+      const double u = (x[i] + a) / s, v = (x[i] - a) / s;
+      const auto density = [](double z) { return std::exp(-z * z / 2) / std::sqrt(2 * std::numbers::pi); };
+      const double mass = u + v > 0 ? 0.5 * (std::erfc(v / std::numbers::sqrt2) - std::erfc(u / std::numbers::sqrt2))
+                                    : 0.5 * (std::erfc(-u / std::numbers::sqrt2) - std::erfc(-v / std::numbers::sqrt2));
+      const double first = (density(u) - density(v)) / (mass * s),
+                   second = (-u * density(u) + v * density(v)) / (mass * s * s);
+      score[i] = slope ? second - first * first : first;
+    }
+  };
+  return {.dims = dims,
+          .batch = batch,
+          .value = [value](auto t, auto x, auto score) { value(t, x, score, false); },
+          .with_trace =
+              [value, dims](auto t, auto x, auto, std::span<double> score, std::span<double> trace) {
+                std::vector<double> slopes(x.size());
+                value(t, x, slopes, true);
+                value(t, x, score, false);
+                for (std::size_t n = 0; n < trace.size(); ++n) {
+                  trace[n] = 0;
+                  for (std::size_t d = 0; d < static_cast<std::size_t>(dims); ++d)
+                    trace[n] += slopes[n * static_cast<std::size_t>(dims) + d];
+                }
+              }};
+}
+
 TEST(Kraft, TheBoundIsACodeLength) {
   // One pixel of 256 levels: sum_k 2^-bits(k) <= 1 for any score.
   for (const Setting& s : settings_of_all) {
@@ -34,6 +67,22 @@ TEST(Kraft, TheBoundIsACodeLength) {
     for (const auto& t : terms) sum += std::exp2(-t.total());
     EXPECT_LT(sum, 1) << s.name;
     EXPECT_GT(sum, 1e-12) << s.name;
+  }
+}
+
+TEST(Kraft, TheBoundOfTheExactScoreIsACompleteCode) {
+  // Uniform pixels under their own score: sum_k 2^-bits(k) is 1, so that no term can be too large or too small.
+  for (const Setting& s : settings_of_all) {
+    const auto terms =
+        bound(uniform_score(s.sde, 1, 100),
+              images_of(256, 1, [](std::int64_t i, std::size_t) { return static_cast<std::uint8_t>(i); }),
+              {.sde = s.sde, .smallest_time = s.eps, .seed = 2, .passes = 100});
+    std::vector<double> codes;
+    for (const auto& t : terms) codes.push_back(std::exp2(8 - t.total()));
+    const Summary sum = summarise(codes);
+    EXPECT_LT(sum.mean, 1 + 3 * sum.standard_error) << s.name;
+    EXPECT_GT(sum.mean, 0.9) << s.name;
+    EXPECT_LT(sum.standard_error, 0.03) << s.name;
   }
 }
 
@@ -70,38 +119,6 @@ TEST(UniformPixels, CostAtLeastEightBits) {
       }
     }
   }
-}
-
-/// The exact score of the uniform density on [-1,1]^dims.
-Score uniform_score(const Sde& sde, std::int64_t dims, std::int64_t batch) {
-  const auto value = [sde, dims](std::span<const double> t, std::span<const double> x, std::span<double> score,
-                                 bool slope) {
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      const double a = kernels::mean_coefficient(sde, t[i / static_cast<std::size_t>(dims)]),
-                   s = kernels::standard_deviation(sde, t[i / static_cast<std::size_t>(dims)]);
-      const double u = (x[i] + a) / s, v = (x[i] - a) / s;
-      const auto density = [](double z) { return std::exp(-z * z / 2) / std::sqrt(2 * std::numbers::pi); };
-      const double mass = u + v > 0 ? 0.5 * (std::erfc(v / std::numbers::sqrt2) - std::erfc(u / std::numbers::sqrt2))
-                                    : 0.5 * (std::erfc(-u / std::numbers::sqrt2) - std::erfc(-v / std::numbers::sqrt2));
-      const double first = (density(u) - density(v)) / (mass * s),
-                   second = (-u * density(u) + v * density(v)) / (mass * s * s);
-      score[i] = slope ? second - first * first : first;
-    }
-  };
-  return {.dims = dims,
-          .batch = batch,
-          .value = [value](auto t, auto x, auto score) { value(t, x, score, false); },
-          .with_trace =
-              [value, dims](auto t, auto x, auto, std::span<double> score, std::span<double> trace) {
-                std::vector<double> slopes(x.size());
-                value(t, x, slopes, true);
-                value(t, x, score, false);
-                for (std::size_t n = 0; n < trace.size(); ++n) {
-                  trace[n] = 0;
-                  for (std::size_t d = 0; d < static_cast<std::size_t>(dims); ++d)
-                    trace[n] += slopes[n * static_cast<std::size_t>(dims) + d];
-                }
-              }};
 }
 
 TEST(UniformPixels, CostExactlyEightBitsUnderTheirOwnScore) {
@@ -164,6 +181,27 @@ TEST(Invariance, AnImagesFiguresDoNotDependOnTheBatch) {
   }
 }
 
+TEST(Invariance, AnImagesFiguresDoNotDependOnTheOthers) {
+  // As when ranks share the images out.
+  const Sde sde{.kind = SdeKind::vp};
+  Images images = images_of(40, 6, [](std::int64_t i, std::size_t d) {
+    return static_cast<std::uint8_t>(31 * i + 17 * static_cast<std::int64_t>(d));
+  });
+  const Settings settings{.sde = sde, .seed = 3, .passes = 2, .bound_times = 5};
+  const auto all_bound = bound(untrained_score(sde, 6, 7), images, settings);
+  const auto all_ode = ode(untrained_score(sde, 6, 7), images, settings);
+  images.indices = {31, 4, 39};
+  const auto some_bound = bound(untrained_score(sde, 6, 7), images, settings);
+  const auto some_ode = ode(untrained_score(sde, 6, 7), images, settings);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto at = static_cast<std::size_t>(images.indices[i]);
+    EXPECT_EQ(some_bound[i].index, images.indices[i]);
+    EXPECT_EQ(some_bound[i].total(), all_bound[at].total());
+    EXPECT_EQ(some_ode[i].index, images.indices[i]);
+    EXPECT_EQ(some_ode[i].bits, all_ode[at].bits);
+  }
+}
+
 TEST(Probe, GivesTheTraceOnAverageWithTheStatedVariance) {
   // log p depends on the probe through the trace only: score A x has trace estimate v^T A v.
   const std::int64_t d = 32;
@@ -199,66 +237,31 @@ TEST(Probe, GivesTheTraceOnAverageWithTheStatedVariance) {
   EXPECT_NEAR(found / variance, 1, 5 * std::sqrt(2.0 / static_cast<double>(summary.images)) + 0.02);
 }
 
-/// A mixture of two Gaussians in the plane, with its exact score and the trace of its Jacobian.
-struct Mixture {
-  Sde sde;
-  static constexpr double means[2][2] = {{-0.5, -0.3}, {0.6, 0.4}}, variances[2] = {0.04, 0.09},
-                          weights[2] = {0.4, 0.6};
-
-  /// log p_t(x), its gradient and Laplacian.
-  void at(double t, const double* x, double& log_density, double* gradient, double& laplacian) const {
-    const double a = kernels::mean_coefficient(sde, t), s = kernels::standard_deviation(sde, t);
-    double p = 0, g[2] = {}, l = 0;
-    for (int k : {0, 1}) {
-      const double v = a * a * variances[k] + s * s, dx = x[0] - a * means[k][0], dy = x[1] - a * means[k][1];
-      const double q = weights[k] * std::exp(-(dx * dx + dy * dy) / (2 * v)) / (2 * std::numbers::pi * v);
-      p += q;
-      g[0] -= q * dx / v;
-      g[1] -= q * dy / v;
-      l += q * ((dx * dx + dy * dy) / (v * v) - 2 / v);
-    }
-    log_density = std::log(p);
-    gradient[0] = g[0] / p;
-    gradient[1] = g[1] / p;
-    laplacian = l / p - gradient[0] * gradient[0] - gradient[1] * gradient[1];
-  }
-  Score score() const {
-    const auto both = [m = *this](std::span<const double> t, std::span<const double> x, std::span<double> score,
-                                  std::span<double> trace) {
-      for (std::size_t n = 0; n < t.size(); ++n) {
-        double log_density, laplacian;
-        m.at(t[n], &x[2 * n], log_density, &score[2 * n], laplacian);
-        if (!trace.empty()) trace[n] = laplacian;
-      }
-    };
-    return {.dims = 2,
-            .batch = 50,
-            .value = [both](auto t, auto x, auto s) { both(t, x, s, {}); },
-            .with_trace = [both](auto t, auto x, auto, auto s, auto trace) { both(t, x, s, trace); }};
-  }
-};
-
 TEST(Mixture, TheOdeGivesTheExactDensity) {
-  const Mixture mixture{{.kind = SdeKind::vp}};
-  const double eps = 1e-5;
   const auto point = [](std::int64_t i, std::span<double> x) {
     x[0] = 0.8 * std::sin(1.3 * static_cast<double>(i)), x[1] = 0.6 * std::cos(2.1 * static_cast<double>(i));
   };
-  std::vector<double> at_one(60);  // log p_1 - log prior at the latent point: the prior is only nearly p_1
-  const auto results = ode_continuous(
-      mixture.score(), {.sde = mixture.sde, .smallest_time = eps, .ode_tolerance = 1e-7}, 60,
-      [&](auto i, auto x, auto v) { point(i, x), v[0] = v[1] = 1; },
-      [&](std::int64_t i, std::span<const double> x) {
-        double gradient[2], laplacian;
-        mixture.at(1, x.data(), at_one[static_cast<std::size_t>(i)], gradient, laplacian);
-        at_one[static_cast<std::size_t>(i)] += std::log(2 * std::numbers::pi) + 0.5 * (x[0] * x[0] + x[1] * x[1]);
-      });
-  for (std::int64_t i = 0; i < 60; ++i) {
-    double x[2], log_density, gradient[2], laplacian;
-    point(i, x);
-    mixture.at(eps, x, log_density, gradient, laplacian);
-    EXPECT_NEAR(results[static_cast<std::size_t>(i)].nats - at_one[static_cast<std::size_t>(i)], -log_density, 1e-4);
-    EXPECT_LT(std::abs(at_one[static_cast<std::size_t>(i)]), 2e-2);
+  for (const Setting& s : settings_of_all) {
+    const Mixture mixture{s.sde};
+    const double p = kernels::prior_deviation(s.sde);
+    std::vector<double> at_one(60);  // log p_1 - log prior at the latent point: the prior is only nearly p_1
+    const auto results = ode_continuous(
+        mixture.score(), {.sde = s.sde, .smallest_time = s.eps, .ode_tolerance = 1e-7}, 60,
+        [&](auto i, auto x, auto v) { point(i, x), v[0] = v[1] = 1; },
+        [&](std::int64_t i, std::span<const double> x) {
+          double log_density, gradient[2], laplacian;
+          mixture.at(1, x.data(), log_density, gradient, laplacian);
+          at_one[static_cast<std::size_t>(i)] =
+              log_density + std::log(2 * std::numbers::pi * p * p) + 0.5 * (x[0] * x[0] + x[1] * x[1]) / (p * p);
+        });
+    for (std::int64_t i = 0; i < 60; ++i) {
+      double x[2], log_density, gradient[2], laplacian;
+      point(i, x);
+      mixture.at(s.eps, x, log_density, gradient, laplacian);
+      const auto n = static_cast<std::size_t>(i);
+      EXPECT_NEAR(results[n].nats - at_one[n], -log_density, 1e-4) << s.name;
+      EXPECT_LT(std::abs(at_one[n]), 5e-2) << s.name;
+    }
   }
 }
 

@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <numeric>
 
 #include "core/likelihood/estimate.h"
+#include "kernels/check.h"
 #include "tests/core/likelihood/gaussian.h"
+#include "tests/core/likelihood/mixture.h"
 
 namespace core::sampling {
 namespace {
@@ -110,6 +113,88 @@ TEST(ProbabilityFlow, ComesBackFromWhereTheLikelihoodWent) {
       first(4), {.sde = {.kind = SdeKind::vp, .beta_min = 1e-12, .beta_max = 2e-12}, .seed = 1, .steps = 1});
   for (std::size_t i = 0; i < 4; ++i) {
     for (std::size_t d = 0; d < 3; ++d) EXPECT_NEAR(latents[i][d], start[i][d], 1e-6);
+  }
+}
+
+TEST(ProbabilityFlow, HasTheGoldenLimit) {
+  // N(0.3, 0.25) at eps = 1e-4 before Tweedie's step: mean 0.2990127, variance 0.2500157. The flow is affine, so two
+  // samples whose noise is known give both.
+  const Sde& sde = all[0];
+  const double eps = 1e-4, ae = kernels::mean_coefficient(sde, eps), se = kernels::standard_deviation(sde, eps),
+               ve = ae * ae * deviation * deviation + se * se;
+  const auto at_eps = [&](double x) { return (x * ae - se * se * ae * mean / ve) / (1 - se * se / ve); };
+  const auto standing = likelihood::Score{
+      .dims = 1,
+      .batch = 2,
+      .value = [](auto, auto, std::span<double> score) { std::fill(score.begin(), score.end(), 0.0); },
+      .with_trace = {}};
+  const Sde still{.kind = SdeKind::vp, .beta_min = 1e-12, .beta_max = 2e-12};
+  const Samples z = euler_maruyama(standing, first(2), {.sde = still, .seed = 1, .steps = 1});
+  const Samples x = probability_flow(gaussian_score(sde, mean, deviation, 1, 2), first(2),
+                                     {.sde = sde, .smallest_time = eps, .seed = 1, .tolerance = 1e-10});
+  const double scale = (at_eps(x[1][0]) - at_eps(x[0][0])) / (z[1][0] - z[0][0]);
+  EXPECT_NEAR(scale * scale, 0.2500157, 1e-7);
+  EXPECT_NEAR(at_eps(x[0][0]) - scale * z[0][0], 0.2990127, 1e-7);
+}
+
+TEST(Sampling, FindsBothModesWithTheirWeightsMeansAndSpreads) {
+  using likelihood::tests::Mixture;
+  for (const auto& draw : {euler_maruyama, probability_flow}) {
+    const Mixture mixture{all[0]};
+    const double n = 4000;
+    const Samples samples = draw(mixture.score(), first(4000),
+                                 {.sde = all[0], .smallest_time = 1e-3, .seed = 2, .steps = 500, .tolerance = 1e-5});
+    // By the nearer mode, measured in its own spread: the modes are 4 to 6 deviations apart.
+    double count[2] = {}, sum[2][2] = {}, squares[2] = {};
+    for (const auto& x : samples) {
+      double distance[2];
+      for (int k : {0, 1})
+        distance[k] = (std::pow(x[0] - Mixture::means[k][0], 2) + std::pow(x[1] - Mixture::means[k][1], 2)) /
+                      Mixture::variances[k];
+      const int k = distance[0] < distance[1] ? 0 : 1;
+      ++count[k];
+      for (int d : {0, 1}) sum[k][d] += x[static_cast<std::size_t>(d)];
+      squares[k] += distance[k] * Mixture::variances[k];
+    }
+    double chi_squared = 0;
+    for (int k : {0, 1}) {
+      const double expected = n * Mixture::weights[k];
+      chi_squared += std::pow(count[k] - expected, 2) / expected;
+      const double error = std::sqrt(Mixture::variances[k] / count[k]);
+      for (int d : {0, 1}) EXPECT_NEAR(sum[k][d] / count[k], Mixture::means[k][d], 4 * error + 4e-3);
+      EXPECT_NEAR(squares[k] / (2 * count[k]) / Mixture::variances[k], 1, 4 / std::sqrt(count[k]) + 0.02);
+    }
+    EXPECT_LT(chi_squared, 10.8);  // one degree of freedom, 0.1%
+  }
+}
+
+void expect_refusal(const std::function<Samples()>& draw, const std::string& where) {
+  try {
+    draw();
+    ADD_FAILURE() << "was drawn";
+  } catch (const kernels::RunError& error) {
+    EXPECT_EQ(error.status, likelihood::score_status);
+    EXPECT_NE(std::string(error.what()).find(where), std::string::npos) << error.what();
+  }
+}
+
+TEST(Sampling, RefusesAScoreThatIsNotFinite) {
+  const Settings settings{.sde = all[0], .steps = 10};
+  for (const auto& draw : {euler_maruyama, probability_flow}) {
+    likelihood::Score never = gaussian_score(all[0], mean, deviation, 2, 2);
+    never.value = [](auto, auto, std::span<double> out) { std::fill(out.begin(), out.end(), std::nan("")); };
+    expect_refusal([&] { return draw(never, first(3), settings); }, "image 0 at t = 1:");
+
+    // Only in the last call: for the flow Tweedie's, of the third image, alone in its batch of two.
+    int calls = 0, last = -1;
+    likelihood::Score late = gaussian_score(all[0], mean, deviation, 2, 2);
+    late.value = [&, good = late.value](auto t, auto x, std::span<double> out) {
+      good(t, x, out);
+      if (calls++ == last) out.back() = std::nan("");
+    };
+    draw(late, first(3), settings);
+    last = calls - 1, calls = 0;
+    expect_refusal([&] { return draw(late, first(3), settings); }, "image 2 at t = 0.");
   }
 }
 
