@@ -109,40 +109,48 @@ void PrologueKernel::source_row(const Memory& memory, std::int64_t image, std::i
   drop_row(memory, image, row, u);
 }
 
-/// The rows of v that come from one row of the source, or for `down` from two: `row` is the smaller image's.
-void PrologueKernel::forward_row(const Memory& memory, std::int64_t image, std::int64_t row, float* v) const {
-  const std::int64_t c = size_.c, elements = size_.row_elements(), out_elements = output_.row_elements();
+/// One row of v from two of the source.
+void PrologueKernel::halved_row(const Memory& memory, std::int64_t image, std::int64_t row, float* v) const {
+  const std::int64_t c = size_.c, elements = size_.row_elements();
   float* const u = rows_.in(memory) + thread_number() * 2 * elements;
-  switch (prologue_.resample) {
-    case Resample::none:
-      source_row(memory, image, row, v + (image * size_.h + row) * elements);
-      return;
-    case Resample::up: {
-      source_row(memory, image, row, u);
-      float* const out = v + (image * output_.h + 2 * row) * out_elements;
-      for (std::int64_t p = 0; p < output_.w; ++p) std::copy_n(u + p / 2 * c, c, out + p * c);
-      std::copy_n(out, out_elements, out + out_elements);
-      return;
-    }
-    case Resample::down: {
-      source_row(memory, image, 2 * row, u);
-      source_row(memory, image, 2 * row + 1, u + elements);
-      for (std::int64_t p = 0; p < output_.w; ++p) {
-        const float* __restrict upper = u + 2 * p * c;
-        const float* __restrict lower = upper + elements;
-        float* __restrict out = v + (image * output_.h + row) * out_elements + p * c;
+  source_row(memory, image, 2 * row, u);
+  source_row(memory, image, 2 * row + 1, u + elements);
+  for (std::int64_t p = 0; p < output_.w; ++p) {
+    const float* __restrict upper = u + 2 * p * c;
+    const float* __restrict lower = upper + elements;
+    float* __restrict out = v + p * c;
 #pragma omp simd
-        for (std::int64_t i = 0; i < c; ++i) out[i] = 0.25f * ((upper[i] + upper[c + i]) + (lower[i] + lower[c + i]));
-      }
-      return;
-    }
+    for (std::int64_t i = 0; i < c; ++i) out[i] = 0.25f * ((upper[i] + upper[c + i]) + (lower[i] + lower[c + i]));
   }
 }
 
-void PrologueKernel::forward(const Memory& memory, float* v) const {
+/// Two rows of v from one of the source.
+void PrologueKernel::doubled_rows(const Memory& memory, std::int64_t image, std::int64_t row, float* v) const {
+  const std::int64_t c = size_.c, elements = output_.row_elements();
+  float* const u = rows_.in(memory) + thread_number() * 2 * size_.row_elements();
+  source_row(memory, image, row, u);
+  for (std::int64_t p = 0; p < output_.w; ++p) std::copy_n(u + p / 2 * c, c, v + p * c);
+  std::copy_n(v, elements, v + elements);
+}
+
+void PrologueKernel::begin_rows(const Memory& memory) const {
   if (has_map()) fill_channel_maps(memory);
-  const std::int64_t rows = std::min(size_.h, output_.h);
-  parallel_for(threads_, size_.n * rows, [&](std::int64_t i) { forward_row(memory, i / rows, i % rows, v); });
+}
+
+void PrologueKernel::row(const Memory& memory, std::int64_t image, std::int64_t row, float* v) const {
+  prologue_.resample == Resample::down ? halved_row(memory, image, row, v) : source_row(memory, image, row, v);
+}
+
+void PrologueKernel::forward(const Memory& memory, float* v) const {
+  begin_rows(memory);
+  const std::int64_t rows = std::min(size_.h, output_.h), elements = output_.row_elements();
+  parallel_for(threads_, size_.n * rows, [&](std::int64_t i) {
+    const std::int64_t image = i / rows, at = i % rows;
+    if (has_rows())
+      row(memory, image, at, v + i * elements);
+    else
+      doubled_rows(memory, image, at, v + 2 * i * elements);
+  });
 }
 
 }  // namespace kernels

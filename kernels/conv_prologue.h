@@ -29,6 +29,12 @@ class PrologueKernel {
   /// Writes v[n,h',w',c].
   void forward(const Memory& memory, float* v) const;
 
+  /// Whether row() makes a row of v at no more cost than forward() does: a doubled row would be computed twice.
+  bool has_rows() const { return prologue_.resample != Resample::up; }
+  /// Writes one row v[w',c], once begin_rows() was called for the memory. Safe from several threads.
+  void begin_rows(const Memory& memory) const;
+  void row(const Memory& memory, std::int64_t image, std::int64_t row, float* v) const;
+
   /// From dv[n,h',w',c], dz = scale * (dv/dz)^T dv and ConvDataGradient's sums, unless null. dv may be dz itself where
   /// nothing is resampled.
   void reverse(const Memory& memory, float scale, const float* dv, float* dz, float* sums) const;
@@ -45,7 +51,8 @@ class PrologueKernel {
   void fill_channel_maps(const Memory& memory) const;
   void drop_row(const Memory& memory, std::int64_t image, std::int64_t row, float* values) const;
   void source_row(const Memory& memory, std::int64_t image, std::int64_t row, float* u) const;
-  void forward_row(const Memory& memory, std::int64_t image, std::int64_t row, float* v) const;
+  void halved_row(const Memory& memory, std::int64_t image, std::int64_t row, float* v) const;
+  void doubled_rows(const Memory& memory, std::int64_t image, std::int64_t row, float* v) const;
   void resample_gradient_row(float scale, std::int64_t image, std::int64_t row, const float* dv, float* du) const;
   void map_gradient_row(const Memory& memory, std::int64_t image, std::int64_t row, float* dz, double* sums) const;
   void combine_sums(const Memory& memory, float* sums) const;

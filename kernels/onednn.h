@@ -1,16 +1,9 @@
 // oneDNN behind four calls of our own; onednn.cpp is the only file that knows the library.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <functional>
+#include "kernels/conv_engine.h"
 
 namespace kernels::onednn {
-
-/// A convolution of x[n,h,w,c] with weight[k,r,r,c] to y[n,h,w,k]: stride 1, zero padding (r - 1)/2, r = 1 or 3.
-struct ConvSize {
-  std::int64_t n, h, w, c, k, r;
-};
 
 /// A prepared convolution: two arrays in, one out, which it overwrites. All are plain, as in ConvSize; reorders of the
 /// weights to and from oneDNN's own layout are part of the call.

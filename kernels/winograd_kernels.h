@@ -1,0 +1,166 @@
+// What Winograd's convolution does with vectors: templates that each instruction set instantiates in a file of its own,
+// and the table through which they are called. Those files may emit no function that others share, since the linker
+// keeps one copy of it: so these are templates over a type of theirs, and call nothing that is not inlined by force.
+#pragma once
+
+#include "kernels/winograd_product.h"
+
+namespace kernels::winograd {
+
+/// 36 matrices: element (coefficient, row, column) is at data[coefficient * matrix + row * stride + column].
+struct Matrices {
+  float* data;
+  std::int64_t matrix, stride;
+};
+
+/// Whose outputs the products have: the convolution's, or its source's (weights turned by 180 degrees).
+enum class Direction : std::uint8_t { forward, data_gradient };
+
+/// The tiles that cover `height` (up to 4) rows of an image [.,width,channels].
+struct TileRow {
+  std::int64_t height, width, channels;
+};
+
+struct Kernels {
+  int lanes;  // floats of a vector; channel counts are multiples of it
+  /// Six rows of pixels, two more than the tiles cover, to one matrix row [channels] a tile.
+  void (*transform_input)(const float* const* rows, std::int64_t tiles, std::int64_t channels, Matrices to);
+  /// The gradient of some rows of the output to one matrix row [channels] a tile.
+  void (*transform_output_gradient)(const float* dy, const TileRow& row, Matrices to);
+  /// One matrix row a tile, the first `count` channels of it, to rows of the output.
+  void (*transform_output)(Matrices from, std::int64_t count, float* y, const TileRow& row);
+  /// weight[k,3,3,c]: those of `count` outputs from the first on, to one matrix row [count] for each of the `lanes`
+  /// inputs from `input` on.
+  void (*transform_weights[2])(const float* weight, std::int64_t c, std::int64_t first, std::int64_t count,
+                               std::int64_t input, Matrices to);  // by Direction
+  /// dweight[3,3,c] = scale * gradient (+ dweight where `accumulate`), from the first matrix row [c].
+  void (*transform_weight_gradient)(Matrices from, std::int64_t c, float scale, bool accumulate, float* dweight);
+  /// Any number of rows, 1 or 2 vectors of columns.
+  void (*multiply[2])(const Product& product, std::int64_t rows, int vectors);  // by Adjacent
+};
+extern const Kernels avx2_kernels, avx512_kernels;
+
+template <typename Isa>
+void transform_input(const float* const* rows, std::int64_t tiles, std::int64_t channels, Matrices to) {
+  using S = Simd<Isa::lanes>;
+  for (std::int64_t t = 0; t < tiles; ++t, to.data += to.stride)
+    for (std::int64_t c = 0; c < channels; c += Isa::lanes) {
+      typename S::Vector x[coefficients], y[coefficients];
+#pragma GCC unroll 36
+      for (int i = 0; i < coefficients; ++i) x[i] = S::load(rows[i / patch] + (t * tile + i % patch) * channels + c);
+      transform<InputTransform, patch, patch>(x, y);
+#pragma GCC unroll 36
+      for (int i = 0; i < coefficients; ++i) S::store(to.data + i * to.matrix + c, y[i]);
+    }
+}
+
+template <typename Isa>
+void transform_output_gradient(const float* dy, const TileRow& row, Matrices to) {
+  using S = Simd<Isa::lanes>;
+  for (std::int64_t left = 0; left < row.width; left += tile, to.data += to.stride)
+    for (std::int64_t c = 0; c < row.channels; c += Isa::lanes) {
+      typename S::Vector x[tile * tile], y[coefficients];
+#pragma GCC unroll 16
+      for (int i = 0; i < tile * tile; ++i)
+        x[i] = i / tile < row.height && left + i % tile < row.width
+                   ? S::load(dy + (i / tile * row.width + left + i % tile) * row.channels + c)
+                   : typename S::Vector{};
+      transform<OutputGradientTransform, tile, patch>(x, y);
+#pragma GCC unroll 36
+      for (int i = 0; i < coefficients; ++i) S::store(to.data + i * to.matrix + c, y[i]);
+    }
+}
+
+template <typename Isa>
+void transform_output(Matrices from, std::int64_t count, float* y, const TileRow& row) {
+  using S = Simd<Isa::lanes>;
+  for (std::int64_t left = 0; left < row.width; left += tile, from.data += from.stride)
+    for (std::int64_t c = 0; c < count; c += Isa::lanes) {
+      typename S::Vector x[coefficients], out[tile * tile];
+#pragma GCC unroll 36
+      for (int i = 0; i < coefficients; ++i) x[i] = S::load(from.data + i * from.matrix + c);
+      transform<OutputTransform, patch, tile>(x, out);
+#pragma GCC unroll 16
+      for (int i = 0; i < tile * tile; ++i)
+        if (i / tile < row.height && left + i % tile < row.width)
+          S::store(y + (i / tile * row.width + left + i % tile) * row.channels + c, out[i]);
+    }
+}
+
+/// Transposes x[lanes] of vectors: in each of log2(lanes) rounds the first and second half are interleaved.
+template <typename Isa>
+void transpose(typename Simd<Isa::lanes>::Vector* x) {
+  constexpr int lanes = Isa::lanes;
+  typename Simd<lanes>::Indices low, high;
+#pragma GCC unroll 16
+  for (int i = 0; i < lanes; ++i) {
+    low[i] = i / 2 + i % 2 * lanes;
+    high[i] = low[i] + lanes / 2;
+  }
+  for (int round = 1; round < lanes; round *= 2) {
+    typename Simd<lanes>::Vector y[lanes];
+#pragma GCC unroll 16
+    for (int i = 0; i < lanes / 2; ++i) {
+      y[2 * i] = __builtin_shuffle(x[i], x[i + lanes / 2], low);
+      y[2 * i + 1] = __builtin_shuffle(x[i], x[i + lanes / 2], high);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < lanes; ++i) x[i] = y[i];
+  }
+}
+
+constexpr int taps = 9;
+
+template <typename Isa, Direction direction>
+void transform_weights(const float* weight, std::int64_t c, std::int64_t first, std::int64_t count, std::int64_t input,
+                       Matrices to) {
+  using S = Simd<Isa::lanes>;
+  for (std::int64_t output = 0; output < count; output += Isa::lanes) {
+    typename S::Vector w[taps][Isa::lanes];  // by tap and input, a vector of outputs
+    for (int t = 0; t < taps; ++t) {
+      for (int i = 0; i < Isa::lanes; ++i)
+        w[t][i] = direction == Direction::forward
+                      ? S::load(weight + ((first + output + i) * taps + t) * c + input)
+                      : S::load(weight + ((input + i) * taps + taps - 1 - t) * c + first + output);
+      if (direction == Direction::forward) transpose<Isa>(w[t]);
+    }
+    for (int i = 0; i < Isa::lanes; ++i) {
+      typename S::Vector x[taps], y[coefficients];
+#pragma GCC unroll 9
+      for (int t = 0; t < taps; ++t) x[t] = w[t][i];
+      transform<WeightTransform, 3, patch>(x, y);
+#pragma GCC unroll 36
+      for (int j = 0; j < coefficients; ++j) S::store(to.data + j * to.matrix + (input + i) * to.stride + output, y[j]);
+    }
+  }
+}
+
+template <typename Isa>
+void transform_weight_gradient(Matrices from, std::int64_t c, float scale, bool accumulate, float* dweight) {
+  using S = Simd<Isa::lanes>;
+  for (std::int64_t at = 0; at < c; at += Isa::lanes) {
+    typename S::Vector x[coefficients], y[taps];
+#pragma GCC unroll 36
+    for (int i = 0; i < coefficients; ++i) x[i] = S::load(from.data + i * from.matrix + at);
+    transform<WeightGradientTransform, patch, 3>(x, y);
+#pragma GCC unroll 9
+    for (int t = 0; t < taps; ++t) {
+      float* const to = dweight + t * c + at;
+      S::store(to, accumulate ? S::load(to) + scale * y[t] : scale * y[t]);
+    }
+  }
+}
+
+template <typename Isa>
+constexpr Kernels kernels_for() {
+  return {.lanes = Isa::lanes,
+          .transform_input = transform_input<Isa>,
+          .transform_output_gradient = transform_output_gradient<Isa>,
+          .transform_output = transform_output<Isa>,
+          .transform_weights = {transform_weights<Isa, Direction::forward>,
+                                transform_weights<Isa, Direction::data_gradient>},
+          .transform_weight_gradient = transform_weight_gradient<Isa>,
+          .multiply = {Multiply<Isa, Adjacent::depth>::run, Multiply<Isa, Adjacent::rows>::run}};
+}
+
+}  // namespace kernels::winograd
