@@ -15,7 +15,7 @@ void share(int threads, std::int64_t count, const F& f) {
   parallel_for(threads, threads, [&](std::int64_t i) { f(i, count * i / threads, count * (i + 1) / threads); });
 }
 
-/// A matrix row and a cache line, so that the rows do not all fall on the same sets of the cache.
+/// Rows and matrices are a cache line apart, so that they do not all fall on the same sets of the cache.
 std::int64_t padded(std::int64_t columns) {
   return columns + 16;
 }
@@ -42,7 +42,7 @@ class TileProducts {
         block_rows_(std::clamp<std::int64_t>(block_floats / (coefficients * padded(inputs_) * tiling_.columns()), 1,
                                              tiling_.rows())) {
     const std::int64_t block_tiles = block_rows_ * tiling_.columns();
-    tile_matrix_ = (share_tiles_ ? tiling_.tiles() : block_tiles) * padded(inputs_);
+    tile_matrix_ = padded((share_tiles_ ? tiling_.tiles() : block_tiles) * padded(inputs_));
     weight_matrix_ = padded(inputs_ * width());
     product_matrix_ = padded(block_tiles * width());
     tiles_ = scratch.add<float>((share_tiles_ ? 1 : threads) * coefficients * tile_matrix_);
@@ -154,8 +154,8 @@ class WeightProducts {
     const std::int64_t image_tiles = Tiling{1, size.h, size.w}.tiles();
     const std::int64_t images = most_floats / (coefficients * image_tiles * (padded(size.c) + padded(size.k)));
     images_ = std::clamp<std::int64_t>(images, 1, size.n);
-    source_ = scratch.add<float>(coefficients * images_ * image_tiles * padded(size.c));
-    gradient_ = scratch.add<float>(coefficients * images_ * image_tiles * padded(size.k));
+    source_ = scratch.add<float>(coefficients * padded(images_ * image_tiles * padded(size.c)));
+    gradient_ = scratch.add<float>(coefficients * padded(images_ * image_tiles * padded(size.k)));
     sums_ = scratch.add<float>(coefficients * padded(size.k * size.c));
     patches_ = scratch.add<float>(threads * PatchRows::floats({1, size.h, size.w}, size.c));
   }
@@ -171,15 +171,15 @@ class WeightProducts {
   }
 
  private:
-  static constexpr std::int64_t most_floats = 1 << 22;  // of transformed images at a time
+  static constexpr std::int64_t most_floats = 1 << 20;  // of transformed images at a time
 
   void add_images(const RowSource& source, const float* dy, std::int64_t first, std::int64_t last, const Matrices& sums,
                   const Memory& memory) const {
     const Tiling tiling{size_.n, size_.h, size_.w};
     const std::int64_t first_row = first * tiling.image_rows(), rows = (last - first) * tiling.image_rows();
     const std::int64_t tiles = rows * tiling.columns();
-    const Matrices x{source_.in(memory), tiles * padded(size_.c), padded(size_.c)};
-    const Matrices g{gradient_.in(memory), tiles * padded(size_.k), padded(size_.k)};
+    const Matrices x{source_.in(memory), padded(tiles * padded(size_.c)), padded(size_.c)};
+    const Matrices g{gradient_.in(memory), padded(tiles * padded(size_.k)), padded(size_.k)};
     share(threads_, rows, [&](std::int64_t thread, std::int64_t from, std::int64_t to) {
       PatchRows patches(tiling, size_.c, source, patches_.in(memory) + thread * PatchRows::floats(tiling, size_.c));
       patches.transform(*kernels_, first_row + from, first_row + to, from_row(x, from * tiling.columns()));
