@@ -59,4 +59,16 @@ Loaded load_section(Communicator& communicator, const std::filesystem::path& dir
   return std::get<Loaded>(std::move(read));
 }
 
+void require_no_run(Communicator& communicator, const std::filesystem::path& directory) {
+  std::int64_t found[] = {0};
+  const auto failure =
+      attempt_on_first(communicator, [&] { found[0] = !complete_checkpoints(checkpoint_folder(directory)).empty(); });
+  kernels::require(!failure, "{}: cannot be a run's folder: {}; choose another training.directory", directory.string(),
+                   failure ? failure->text : "");
+  communicator.broadcast(std::span<std::int64_t>(found), 0);
+  kernels::require(found[0] == 0,
+                   "{}: holds the checkpoints of a run; go on with it by --resume, or give another training.directory",
+                   directory.string());
+}
+
 }  // namespace distributed

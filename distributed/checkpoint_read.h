@@ -26,4 +26,7 @@ Loaded load_section(Communicator& communicator, const std::filesystem::path& dir
                     std::optional<std::int64_t> step, const Layout& layout, const std::string& section,
                     std::span<float> flat);
 
+/// Throws InputError where `directory` holds checkpoints already, or cannot be a run's folder. Collective.
+void require_no_run(Communicator& communicator, const std::filesystem::path& directory);
+
 }  // namespace distributed

@@ -7,7 +7,7 @@
 #include "core/model/initialise.h"
 #include "core/program/exchange.h"
 #include "core/sde/sde.h"
-#include "distributed/checkpoint_folder.h"
+#include "distributed/checkpoint_read.h"
 #include "distributed/curves.h"
 #include "distributed/interrupt.h"
 #include "distributed/sections.h"
@@ -51,7 +51,7 @@ Trainer::Trainer(const RunConfig& config, Communicator& communicator, const core
                std::int64_t{config.training().bucket_kib()} * 1024 / 4),
       optimizer_(config, parameters_),
       time_law_(core::sde::time_law(config)) {
-  if (start == Start::fresh) refuse_other_run();
+  if (start == Start::fresh) require_no_run(communicator, folder_of(config));
   store_.emplace(
       communicator, folder_of(config),
       RunIdentity{
@@ -120,20 +120,6 @@ void Trainer::prepare_state(Start start) {
   }
   config::save(config_, folder_of(config_) / "config.textproto");
   metrics_.emplace(folder_of(config_) / "metrics.jsonl", first_step_);
-}
-
-void Trainer::refuse_other_run() {
-  std::int64_t found[] = {0};
-  try {
-    found[0] = leads() && !complete_checkpoints(checkpoint_folder(folder_of(config_))).empty();
-  } catch (const FileError& error) {
-    throw kernels::InputError(fmt::format("{}: cannot be a run's folder: {}; choose another training.directory",
-                                          folder_of(config_).string(), error.what()));
-  }
-  communicator_.all_reduce(std::span<std::int64_t>(found), Combine::max);
-  kernels::require(found[0] == 0,
-                   "{}: holds the checkpoints of a run; go on with it by --resume, or give another training.directory",
-                   folder_of(config_).string());
 }
 
 int Trainer::run() {

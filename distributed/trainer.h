@@ -39,7 +39,6 @@ class Trainer {
  private:
   void prepare_executor();
   void prepare_state(Start start);
-  void refuse_other_run();
   void train_step(std::int64_t step);
   void compute(std::int64_t step, int micro_batch);
   void check_finite(std::int64_t step, int micro_batch);

@@ -1,8 +1,9 @@
-// scoremle checkpoint: what a run has saved, and whether it is whole.
+// scoremle checkpoint: what a run has saved, whether it is whole, and its weights as files of other programs.
 #include <iostream>
 
 #include "distributed/checkpoint_report.h"
 #include "distributed/file_io.h"
+#include "launch/checkpoint_files.h"
 #include "launch/command.h"
 
 namespace launch {
@@ -50,11 +51,12 @@ void add(CLI::App& parent, Action& chosen, const std::string& name, const std::s
 }  // namespace
 
 void add_checkpoint(CLI::App& app, Action& chosen) {
-  CLI::App* checkpoint = app.add_subcommand("checkpoint", "What a run has saved, and whether it is whole");
+  CLI::App* checkpoint = app.add_subcommand("checkpoint", "What a run has saved, whether it is whole; export, import");
   checkpoint->require_subcommand(1);
   add(*checkpoint, chosen, "list", "All checkpoints of a run, newest first", "run", list);
   add(*checkpoint, chosen, "show", "One checkpoint: its sections, parameters, state and config", "checkpoint", show);
   add(*checkpoint, chosen, "verify", "Read every byte of a checkpoint and compare its checksums", "checkpoint", verify);
+  add_checkpoint_files(*checkpoint, chosen);
 }
 
 }  // namespace launch

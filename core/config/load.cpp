@@ -78,6 +78,22 @@ RunConfig load_with_bases(const fs::path& file, std::vector<fs::path> files,
   return result;
 }
 
+void override_with(const std::vector<std::string>& overrides, RunConfig& config) {
+  for (const std::string& override : overrides) merge(parse(override, fmt::format("--set '{}'", override)), config);
+}
+
+/// With its defaults; throws InputError where anything is wrong.
+RunConfig completed(const RunConfig& given, const std::string& source) {
+  const RunConfig config = with_defaults(given);
+  const std::vector<Violation> found = violations(config);
+  if (found.empty()) return config;
+  std::string lines;
+  for (const Violation& violation : found)
+    lines += fmt::format("{}{}: {}", found.size() > 1 ? "\n  " : " ", violation.field, violation.message);
+  throw kernels::InputError(fmt::format(
+      "{}:{}{}", source, found.size() > 1 ? fmt::format(" {} fields are wrong:", found.size()) : "", lines));
+}
+
 }  // namespace
 
 void merge(const Message& over, Message& under) {
@@ -104,21 +120,19 @@ void merge(const Message& over, Message& under) {
 RunConfig load(const fs::path& file_or_preset, const std::vector<std::string>& overrides,
                const std::vector<fs::path>& preset_folders) {
   RunConfig config = load_with_bases(find(file_or_preset, preset_folders), {}, preset_folders);
-  for (const std::string& override : overrides) merge(parse(override, fmt::format("--set '{}'", override)), config);
+  override_with(overrides, config);
   return config;
 }
 
 RunConfig load_valid(const fs::path& file_or_preset, const std::vector<std::string>& overrides,
                      const std::vector<fs::path>& preset_folders) {
-  const RunConfig config = with_defaults(load(file_or_preset, overrides, preset_folders));
-  const std::vector<Violation> found = violations(config);
-  if (found.empty()) return config;
-  std::string lines;
-  for (const Violation& violation : found)
-    lines += fmt::format("{}{}: {}", found.size() > 1 ? "\n  " : " ", violation.field, violation.message);
-  throw kernels::InputError(fmt::format("{}:{}{}", file_or_preset.string(),
-                                        found.size() > 1 ? fmt::format(" {} fields are wrong:", found.size()) : "",
-                                        lines));
+  return completed(load(file_or_preset, overrides, preset_folders), file_or_preset.string());
+}
+
+RunConfig valid_text(const std::string& text, const std::string& source, const std::vector<std::string>& overrides) {
+  RunConfig config = parse(text, source);
+  override_with(overrides, config);
+  return completed(config, source);
 }
 
 }  // namespace core::config

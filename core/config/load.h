@@ -16,6 +16,9 @@ namespace core::config {
 RunConfig load_valid(const std::filesystem::path& file_or_preset, const std::vector<std::string>& overrides,
                      const std::vector<std::filesystem::path>& preset_folders);
 
+/// The same of a config that is text already; `source` is what errors call it.
+RunConfig valid_text(const std::string& text, const std::string& source, const std::vector<std::string>& overrides);
+
 /// As load_valid, without defaults and checks.
 RunConfig load(const std::filesystem::path& file_or_preset, const std::vector<std::string>& overrides,
                const std::vector<std::filesystem::path>& preset_folders);

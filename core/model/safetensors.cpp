@@ -1,6 +1,7 @@
 #include "core/model/safetensors.h"
 
 #include <bit>
+#include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -22,7 +23,12 @@ NamedTensor read_tensor(const std::string& where, const nlohmann::json& entry, s
   NamedTensor tensor;
   tensor.shape = entry.at("shape").get<std::vector<std::int64_t>>();
   std::uint64_t elements = 1;
-  for (std::int64_t extent : tensor.shape) elements *= static_cast<std::uint64_t>(extent);
+  for (std::int64_t extent : tensor.shape) {
+    kernels::require(extent >= 0 && (extent == 0 || elements <= payload.size() / static_cast<std::uint64_t>(extent)),
+                     "{}: has the shape {}, which is more than the file holds; it is damaged or cut off", where,
+                     entry.at("shape").dump());
+    elements *= static_cast<std::uint64_t>(extent);
+  }
   const auto begin = entry.at("data_offsets").at(0).get<std::uint64_t>(),
              end = entry.at("data_offsets").at(1).get<std::uint64_t>();
   kernels::require(entry.at("dtype") == "F32", "{}: is {}, only F32 is read", where, entry.at("dtype").dump());
@@ -60,6 +66,29 @@ SafeTensors read_safetensors(const std::filesystem::path& file) {
         fmt::format("{}: its header is not that of a safetensors file: {}", file.string(), error.what()));
   }
   return result;
+}
+
+void write_safetensors(const std::filesystem::path& file, const SafeTensors& content) {
+  nlohmann::json header = {{"__metadata__", content.metadata}};
+  std::uint64_t offset = 0;
+  for (const auto& [name, tensor] : content.tensors) {
+    const std::uint64_t end = offset + 4 * tensor.values.size();
+    header[name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
+    offset = end;
+  }
+  std::string text = header.dump();
+  text.append((8 - text.size() % 8) % 8, ' ');
+  const std::uint64_t length = text.size();
+
+  errno = 0;
+  std::ofstream out(file, std::ios::binary);
+  out.write(reinterpret_cast<const char*>(&length), sizeof length);
+  out.write(text.data(), std::ssize(text));
+  for (const auto& [name, tensor] : content.tensors) {
+    out.write(reinterpret_cast<const char*>(tensor.values.data()), 4 * std::ssize(tensor.values));
+  }
+  out.flush();
+  kernels::require(out.good(), "{}: cannot be written: {}", file.string(), std::strerror(errno));
 }
 
 }  // namespace core::model

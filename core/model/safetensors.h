@@ -1,4 +1,4 @@
-// Reading .safetensors files: 8 bytes of header length, a JSON header, raw tensors.
+// .safetensors files: 8 bytes of header length, a JSON header, raw tensors.
 #pragma once
 
 #include <cstdint>
@@ -21,5 +21,9 @@ struct SafeTensors {
 
 /// Reads a whole file of F32 tensors. Throws InputError naming the file and what is wrong with it.
 SafeTensors read_safetensors(const std::filesystem::path& file);
+
+/// Writes F32 tensors one after another, by name, from a multiple of 8 bytes on: the same content is the same bytes.
+/// Throws InputError naming the file and the reason where it cannot be written whole.
+void write_safetensors(const std::filesystem::path& file, const SafeTensors& content);
 
 }  // namespace core::model
