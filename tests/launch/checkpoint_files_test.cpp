@@ -20,7 +20,7 @@ using tests::run;
 const std::string tiny =
     "--config configs/quickstart.textproto --set 'model { channels: 8 channel_multipliers: [1, 2] attention_sizes: 4 } "
     "data { image_size: 8 channels: 3 } training { micro_batches: 2 micro_batch_images: 3 steps: 4 evaluate_every: 0 "
-    "checkpoint_every: 2 } evaluation { bound_times: 2 }' ";
+    "checkpoint_every: 2 } optimizer { warmup_steps: 1 } evaluation { bound_times: 2 }' ";
 
 tests::Outcome expect_success(const std::string& command) {
   const tests::Outcome outcome = run(command);
@@ -38,8 +38,8 @@ std::string bytes(const std::filesystem::path& file) {
 }
 
 /// A run's newest averaged weights in its network.
-struct Run {
-  explicit Run(const std::filesystem::path& folder, const std::string& section = "ema")
+struct TrainedRun {
+  explicit TrainedRun(const std::filesystem::path& folder, const std::string& section = "ema")
       : config(core::config::load_valid(folder / "config.textproto", {}, {})),
         network(core::model::unet_spec(config), core::sde::sde_of(config), 8, 2),
         layout(distributed::layout_of(network.parameters())),
@@ -58,11 +58,11 @@ struct Run {
 TEST(CheckpointFiles, ComeBackBitForBit) {
   tests::Folder folder("files");
   train(folder / "run");
-  const Run averaged(folder / "run"), current(folder / "run", "weights");
+  const TrainedRun averaged(folder / "run"), current(folder / "run", "weights");
   ASSERT_NE(averaged.flat(), current.flat());
   struct Case {
     std::string name, flags;
-    const Run& expected;
+    const TrainedRun& expected;
   };
   for (const Case& c : {Case{"ours", "", averaged}, Case{"reference", "--names reference ", averaged},
                         Case{"current", "--weights current ", current}}) {
@@ -71,8 +71,8 @@ TEST(CheckpointFiles, ComeBackBitForBit) {
     expect_success("scoremle checkpoint export --run " + (folder / "run").string() + " --file " + file.string() + " " +
                    c.flags);
     expect_success("scoremle checkpoint import --file " + file.string() + " --run " + imported.string());
-    EXPECT_EQ(Run(imported).flat(), c.expected.flat()) << c.name;
-    EXPECT_EQ(Run(imported, "weights").flat(), c.expected.flat()) << c.name;
+    EXPECT_EQ(TrainedRun(imported).flat(), c.expected.flat()) << c.name;
+    EXPECT_EQ(TrainedRun(imported, "weights").flat(), c.expected.flat()) << c.name;
     expect_success("scoremle checkpoint export --run " + imported.string() + " --file " + again.string() + " " +
                    c.flags);
     const auto first = core::model::read_safetensors(file), second = core::model::read_safetensors(again);
@@ -95,7 +95,7 @@ TEST_P(Reference, AnImportedNetworkComputesWhatTheOriginalDid) {
   expect_success("scoremle checkpoint import --file " + path.string() + " --run " + (folder / "run").string() +
                  " --config configs/quickstart.textproto --set 'data { channels: 3 } sde { kind: " + kind + " }'");
   const auto file = core::model::read_safetensors(path);
-  Run imported(folder / "run");
+  TrainedRun imported(folder / "run");
   const auto& x = file.tensors.at("xt");
   const std::size_t n = static_cast<std::size_t>(x.shape[0]), c = 3, pixels = 16 * 16, dims = c * pixels;
   const auto nhwc = [&](const std::vector<float>& values) {
@@ -149,7 +149,8 @@ TEST(CheckpointFiles, WrongOnesGetOneLine) {
                  "bare.safetensors: holds weights, but no config of scoremle: name the one of their network with "
                  "--config"},
            Wrong{import + file + " --set 'model { channels: 16 }'",
-                 "a.safetensors: does not hold the config's network; 42 have another shape: "},
+                 "a.safetensors: does not hold the config's network; 141 have another shape: down.0.0.conv0.bias [8], "
+                 "not [16], "},
            Wrong{import + file + " --set 'model { blocks: 2 }'", "a.safetensors: does not hold the config's network; "},
            Wrong{import + reference + " --set 'model { skip_rescale: false }'",
                  "r.safetensors: is of another network; skip_rescale is True, the config's False: change the config "
