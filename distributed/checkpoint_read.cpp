@@ -6,6 +6,34 @@
 #include "kernels/check.h"
 
 namespace distributed {
+namespace {
+
+struct Chosen {
+  std::string name;
+  Manifest manifest;
+};
+
+/// The newest complete checkpoint, or that of a step. Collective.
+Chosen choose(Communicator& communicator, const std::filesystem::path& directory, std::optional<std::int64_t> step) {
+  const std::filesystem::path folder = checkpoint_folder(directory);
+  std::string chosen, message;
+  const auto failure = attempt_on_first(communicator, [&] {
+    for (const CheckpointName& name : complete_checkpoints(folder)) {
+      if (chosen.empty() && (!step || *step == name.step)) chosen = name.text();
+    }
+    if (!chosen.empty()) message = read_manifest(folder / chosen).SerializeAsString();
+  });
+  if (failure) throw kernels::RunError(failure->text, no_checkpoint_status);
+  communicator.broadcast(chosen, 0);
+  communicator.broadcast(message, 0);
+  kernels::require(!chosen.empty(), "{} has no checkpoint{}: train first, or name another run", folder.string(),
+                   step ? fmt::format(" of step {}", *step) : "");
+  Chosen found{.name = chosen, .manifest = {}};
+  kernels::ensure(found.manifest.ParseFromString(message), "a manifest survives a broadcast");
+  return found;
+}
+
+}  // namespace
 
 std::variant<Loaded, Failure> read_checkpoint(Communicator& communicator, const std::filesystem::path& path,
                                               const Layout& layout, const std::string& fixed_config,
@@ -31,25 +59,20 @@ std::variant<Loaded, Failure> read_checkpoint(Communicator& communicator, const 
                 .notes = {}};
 }
 
+CheckpointContent checkpoint_content(Communicator& communicator, const std::filesystem::path& directory,
+                                     std::optional<std::int64_t> step) {
+  const Manifest manifest = choose(communicator, directory, step).manifest;
+  return {manifest.step(), layout_of(manifest)};
+}
+
 Loaded load_section(Communicator& communicator, const std::filesystem::path& directory,
                     std::optional<std::int64_t> step, const Layout& layout, const std::string& section,
                     std::span<float> flat) {
-  const std::filesystem::path folder = checkpoint_folder(directory);
-  std::string chosen, fixed_config;
-  const auto failure = attempt_on_first(communicator, [&] {
-    for (const CheckpointName& name : complete_checkpoints(folder)) {
-      if (chosen.empty() && (!step || *step == name.step)) chosen = name.text();
-    }
-    if (!chosen.empty()) fixed_config = read_manifest(folder / chosen).fixed_config();
-  });
-  if (failure) throw kernels::RunError(failure->text, no_checkpoint_status);
-  communicator.broadcast(chosen, 0);
-  communicator.broadcast(fixed_config, 0);
-  kernels::require(!chosen.empty(), "{} has no checkpoint{}: train first, or name another run", folder.string(),
-                   step ? fmt::format(" of step {}", *step) : "");
+  const auto [chosen, manifest] = choose(communicator, directory, step);
   const Range own = shard_range(layout.total, communicator.rank(), communicator.size());
   const std::vector<Target> targets{{section, own.begin, own.of(flat)}};
-  auto read = read_checkpoint(communicator, folder / chosen, layout, fixed_config, targets);
+  auto read =
+      read_checkpoint(communicator, checkpoint_folder(directory) / chosen, layout, manifest.fixed_config(), targets);
   if (const auto* const failed = std::get_if<Failure>(&read)) {
     throw kernels::RunError(
         fmt::format("Checkpoint {} cannot be used: {}; choose an older one by its step", chosen, failed->text),

@@ -18,6 +18,15 @@ std::variant<Loaded, Failure> read_checkpoint(Communicator& communicator, const 
                                               const Layout& layout, const std::string& fixed_config,
                                               std::span<const Target> targets);
 
+struct CheckpointContent {
+  std::int64_t step;
+  Layout layout;
+};
+/// What the newest complete checkpoint of the run in `directory`, or that of step `step`, is of. Throws InputError
+/// where there is none, RunError with no_checkpoint_status where it is damaged. Collective.
+CheckpointContent checkpoint_content(Communicator& communicator, const std::filesystem::path& directory,
+                                     std::optional<std::int64_t> step);
+
 /// Fills `flat`, on every rank all of the flat space, with one section ("weights", "ema") of the newest complete
 /// checkpoint of the run in `directory`, or of that of step `step`. Changes nothing in the folder, so it may be used
 /// beside a running job. Throws InputError where there is none or it is of another model, RunError with

@@ -29,10 +29,11 @@ std::vector<nlohmann::json> read_lines(const std::filesystem::path& file) {
 
 }  // namespace
 
-Metrics::Metrics(const std::filesystem::path& file, std::int64_t from_step) : file_(file) {
-  const auto lines = read_lines(file);
-  out_.open(file, std::ios::trunc);
-  kernels::require(out_.good(), "{}: cannot be written: give a folder with write permission", file.string());
+Metrics::Metrics(const std::filesystem::path& folder, std::int64_t from_step)
+    : file_(folder / "metrics.jsonl"), events_(folder, from_step) {
+  const auto lines = read_lines(file_);
+  out_.open(file_, std::ios::trunc);
+  kernels::require(out_.good(), "{}: cannot be written: give a folder with write permission", file_.string());
   for (const auto& line : lines) {
     if (line.at("step").get<std::int64_t>() <= from_step) append(line.dump());
   }
@@ -55,6 +56,15 @@ void Metrics::write(const Progress& p) {
                         {"exposed_communication", p.exposed_communication},
                         {"resident_mib", p.resident_mib}}
              .dump());
+  std::vector<Scalar> scalars = {{"training/loss_bits", p.loss.mean()},
+                                 {"training/gradient_norm", p.gradient_norm},
+                                 {"training/learning_rate", p.learning_rate},
+                                 {"training/images_per_second", p.images_per_second}};
+  for (int bin = 0; bin < core::objective::LossBits::bins; ++bin) {
+    const double bits = p.loss.by_log_snr(bin);
+    if (!std::isnan(bits)) scalars.push_back({fmt::format("loss_bits_by_log_snr/{}", bin), bits});
+  }
+  events_.write(p.step, scalars);
 }
 
 void Metrics::write_heldout(std::int64_t step, double bits_per_dim, double standard_error, std::int64_t images) {
@@ -63,6 +73,8 @@ void Metrics::write_heldout(std::int64_t step, double bits_per_dim, double stand
                         {"heldout_bits_standard_error", standard_error},
                         {"heldout_images", images}}
              .dump());
+  const Scalar scalars[] = {{"heldout/bits", bits_per_dim}, {"heldout/standard_error", standard_error}};
+  events_.write(step, scalars);
 }
 
 std::vector<CurvePoint> read_curve(const std::filesystem::path& file, const std::string& field) {

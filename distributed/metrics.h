@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/objective/loss_bits.h"
+#include "distributed/events.h"
 
 namespace distributed {
 
@@ -51,11 +52,12 @@ class Stretch {
   double gradient_norm_ = 0, waited_ = 0, paused_ = 0;
 };
 
-/// metrics.jsonl of a run. Only rank 0 has one; a resumed run appends.
+/// metrics.jsonl of a run in `folder`, and the same figures for TensorBoard. Only rank 0 has one; a resumed run
+/// appends.
 class Metrics {
  public:
-  /// Lines of steps after `from_step` (left by a run that was cut off after its last checkpoint) are removed.
-  Metrics(const std::filesystem::path& file, std::int64_t from_step);
+  /// What is of steps after `from_step` (left by a run that was cut off after its last checkpoint) is removed.
+  Metrics(const std::filesystem::path& folder, std::int64_t from_step);
   void write(const Progress& progress);
   void write_heldout(std::int64_t step, double bits_per_dim, double standard_error, std::int64_t images);
 
@@ -63,6 +65,7 @@ class Metrics {
   void append(const std::string& line);
   std::filesystem::path file_;
   std::ofstream out_;
+  EventFile events_;
 };
 
 /// One point of a curve in metrics.jsonl.

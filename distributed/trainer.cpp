@@ -9,6 +9,7 @@
 #include "core/sde/sde.h"
 #include "distributed/checkpoint_read.h"
 #include "distributed/curves.h"
+#include "distributed/initial_weights.h"
 #include "distributed/interrupt.h"
 #include "distributed/sections.h"
 #include "distributed/squared_norm.h"
@@ -110,6 +111,11 @@ void Trainer::prepare_state(Start start) {
     core::model::initialise(training_.program, static_cast<std::uint64_t>(config_.seed()), [&](std::size_t i) {
       return parameters_.layout().tensors[i].range().of(parameters_.weights());
     });
+    if (config_.training().has_init_from()) {
+      const auto& origin = config_.training().init_from();
+      const Match match = start_from(origin, communicator_, parameters_.layout(), parameters_.weights());
+      if (leads()) fmt::print("{}", describe(origin, match));
+    }
     const std::span<const float> own = parameters_.range().of(parameters_.weights());
     std::copy(own.begin(), own.end(), parameters_.ema().begin());
   }
@@ -119,7 +125,7 @@ void Trainer::prepare_state(Start start) {
     fmt::print("resumed from {} at step {}\n", loaded->checkpoint, loaded->step);
   }
   config::save(config_, folder_of(config_) / "config.textproto");
-  metrics_.emplace(folder_of(config_) / "metrics.jsonl", first_step_);
+  metrics_.emplace(folder_of(config_), first_step_);
 }
 
 int Trainer::run() {

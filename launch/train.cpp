@@ -8,6 +8,7 @@
 #include "core/data/dataset.h"
 #include "core/objective/training_program.h"
 #include "core/program/describe.h"
+#include "distributed/initial_weights.h"
 #include "distributed/interrupt.h"
 #include "distributed/trainer.h"
 #include "launch/command.h"
@@ -17,6 +18,7 @@ namespace {
 
 struct TrainFlags {
   ConfigFlags config;
+  std::string init_from;
   bool resume = false;
   bool dry_run = false;
 };
@@ -37,10 +39,38 @@ int describe_run(const core::config::RunConfig& config) {
   return 0;
 }
 
+core::config::RunConfig config_of(const TrainFlags& flags, const Session& session) {
+  ConfigFlags config = flags.config;
+  if (!flags.init_from.empty()) {
+    core::config::RunConfig origin;
+    origin.mutable_training()->mutable_init_from()->set_run(flags.init_from);
+    config.overrides.push_back(core::config::text(origin));
+  }
+  return load(config, session);
+}
+
+/// What the config leaves open about where the weights start. A resumed run keeps what it was begun with; a checkpoint
+/// that does not agree is refused when it is loaded.
+void settle_origin(const TrainFlags& flags, distributed::Communicator& communicator, core::config::RunConfig& config) {
+  const auto file = std::filesystem::path(config.training().directory()) / "config.textproto";
+  if (!flags.resume) {
+    if (!config.training().has_init_from()) return;
+    auto& origin = *config.mutable_training()->mutable_init_from();
+    origin = distributed::with_step(origin, communicator);
+  } else if (std::filesystem::exists(file)) {
+    const core::config::RunConfig begun = core::config::load(file, {}, {});
+    core::config::InitFrom origin = begun.training().init_from();
+    if (!begun.training().has_init_from()) return;
+    core::config::merge(config.training().init_from(), origin);
+    *config.mutable_training()->mutable_init_from() = origin;
+  }
+}
+
 int train(const TrainFlags& flags, Session& session) {
-  const core::config::RunConfig config = load(flags.config, session);
+  core::config::RunConfig config = config_of(flags, session);
   if (flags.dry_run) return describe_run(config);
   distributed::Communicator& communicator = session.communicator();
+  settle_origin(flags, communicator, config);
   distributed::catch_interrupts();
   omp_set_num_threads(config.training().threads());
   const auto training = core::data::open(config, config.data().training());
@@ -64,6 +94,11 @@ void add_train(CLI::App& app, Action& chosen) {
       app.add_subcommand("train", "Train a score model; start it under mpirun or srun for several ranks");
   auto flags = std::make_shared<TrainFlags>();
   add_config_flags(*command, flags->config);
+  command
+      ->add_option(
+          "--init-from", flags->init_from,
+          "Start with the averaged weights of another run, by matching names and shapes, and a fresh optimiser")
+      ->type_name("DIR");
   command->add_flag("--resume", flags->resume,
                     "Go on from the newest checkpoint of the run's folder, on any number of ranks");
   command->add_flag("--dry-run", flags->dry_run,

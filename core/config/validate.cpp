@@ -143,6 +143,11 @@ void check_optimizer(Checker& c, const Optimizer& optimizer, std::int64_t steps)
 
 void check_training(Checker& c, const Training& training) {
   if (training.directory().empty()) c.fail("training.directory", "must be set: the folder of the run");
+  if (training.has_init_from()) {
+    const InitFrom& from = training.init_from();
+    if (from.run().empty()) c.fail("training.init_from.run", "must be set: the folder of a run");
+    c.number("training.init_from.step", true, static_cast<double>(from.step()), at_least(0));
+  }
   c.number("training.steps", training.has_steps(), static_cast<double>(training.steps()), at_least(1));
   c.number("training.micro_batches", true, training.micro_batches(), {1, 1 << 20});
   c.number("training.micro_batch_images", training.has_micro_batch_images(), training.micro_batch_images(),

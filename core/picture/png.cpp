@@ -12,7 +12,7 @@
 
 namespace core::picture {
 
-void write_png(const std::filesystem::path& file, const Picture& picture) {
+std::string png(const Picture& picture) {
   const std::unique_ptr<spng_ctx, decltype(&spng_ctx_free)> context(spng_ctx_new(SPNG_CTX_ENCODER), &spng_ctx_free);
   spng_set_option(context.get(), SPNG_ENCODE_TO_BUFFER, 1);
   spng_ihdr header{};
@@ -27,10 +27,14 @@ void write_png(const std::filesystem::path& file, const Picture& picture) {
   const std::unique_ptr<void, decltype(&std::free)> buffer(
       error ? nullptr : spng_get_png_buffer(context.get(), &bytes, &error), &std::free);
   kernels::ensure(error == 0, "a picture can be encoded");
+  return {static_cast<const char*>(buffer.get()), bytes};
+}
 
+void write_png(const std::filesystem::path& file, const Picture& picture) {
+  const std::string bytes = png(picture);
   errno = 0;
   std::ofstream out(file, std::ios::binary);
-  out.write(static_cast<const char*>(buffer.get()), static_cast<std::streamsize>(bytes)).flush();
+  out.write(bytes.data(), std::ssize(bytes)).flush();
   kernels::require(out.good(), "{}: cannot be written: {}", file.string(), std::strerror(errno));
 }
 

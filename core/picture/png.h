@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace core::picture {
@@ -13,6 +14,9 @@ struct Picture {
   int width = 0, height = 0, channels = 3;
   std::vector<std::uint8_t> pixels;
 };
+
+/// The picture as the bytes of a PNG file.
+std::string png(const Picture& picture);
 
 /// Throws InputError naming the file and the reason where it cannot be written whole.
 void write_png(const std::filesystem::path& file, const Picture& picture);

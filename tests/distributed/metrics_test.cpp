@@ -11,30 +11,65 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct File {
-  fs::path path = fs::path(testing::TempDir()) / "metrics_test.jsonl";
-  File() { fs::remove(path); }
-  ~File() { fs::remove(path); }
+struct Folder {
+  fs::path path = fs::path(testing::TempDir()) / "metrics_test";
+  fs::path lines = path / "metrics.jsonl";
+  Folder() {
+    fs::remove_all(path);
+    fs::create_directories(path);
+  }
+  ~Folder() { fs::remove_all(path); }
 };
 
+/// tag, step and value of every scalar in the folder's event files.
+std::vector<std::string> scalars(const fs::path& folder) {
+  std::vector<std::string> found;
+  for (const auto& file : event_files(folder)) {
+    for (const ReadEvent& read : read_events(file)) {
+      for (const auto& value : read.event.summary().value())
+        found.push_back(fmt::format("{} {} {:.6g}", read.event.step(), value.tag(), value.simple_value()));
+    }
+  }
+  return found;
+}
+
 TEST(Metrics, AResumedRunDropsWhatCameAfterItsCheckpoint) {
-  const File file;
+  const Folder folder;
   {
-    Metrics metrics(file.path, 0);
+    Metrics metrics(folder.path, 0);
     for (std::int64_t step : {10, 20, 30}) metrics.write_heldout(step, 4.0 + 0.01 * static_cast<double>(step), 0.1, 5);
   }
-  std::ofstream(file.path, std::ios::app) << "{\"step\": 35, \"heldout_b";  // cut off in the middle of a line
-  Metrics(file.path, 20).write_heldout(40, 7, 0.2, 5);
-  const auto curve = read_curve(file.path, "heldout_bits");
+  std::ofstream(folder.lines, std::ios::app) << "{\"step\": 35, \"heldout_b";  // cut off in the middle of a line
+  Metrics(folder.path, 20).write_heldout(40, 7, 0.2, 5);
+  const auto curve = read_curve(folder.lines, "heldout_bits");
   ASSERT_EQ(curve.size(), 3u);
   EXPECT_EQ(curve[1].step, 20);
   EXPECT_DOUBLE_EQ(curve[1].value, 4.2);
   EXPECT_EQ(curve[2].step, 40);
   EXPECT_DOUBLE_EQ(curve[2].standard_error, 0.2);
+  EXPECT_EQ(scalars(folder.path), (std::vector<std::string>{"10 heldout/bits 4.1", "10 heldout/standard_error 0.1",
+                                                            "20 heldout/bits 4.2", "20 heldout/standard_error 0.1",
+                                                            "40 heldout/bits 7", "40 heldout/standard_error 0.2"}));
+}
+
+TEST(Metrics, EveryFigureOfAStretchIsShownAndNoEmptyBin) {
+  const Folder folder;
+  core::objective::LossBits loss;
+  loss.add({}, 0.5, 0.25);
+  Metrics(folder.path, 0)
+      .write(
+          {.step = 3, .steps = 9, .loss = loss, .gradient_norm = 0.5, .learning_rate = 0.25, .images_per_second = 8});
+  const auto found = scalars(folder.path);
+  ASSERT_EQ(found.size(), 5u);
+  EXPECT_EQ(found[0], fmt::format("3 training/loss_bits {:.6g}", loss.mean()));
+  EXPECT_EQ(found[1], "3 training/gradient_norm 0.5");
+  EXPECT_EQ(found[2], "3 training/learning_rate 0.25");
+  EXPECT_EQ(found[3], "3 training/images_per_second 8");
+  EXPECT_TRUE(found[4].starts_with("3 loss_bits_by_log_snr/")) << found[4];
 }
 
 TEST(Metrics, AFolderThatIsNotThereIsNamed) {
-  EXPECT_THROW(Metrics("/nosuch/metrics.jsonl", 0), kernels::InputError);
+  EXPECT_THROW(Metrics("/nosuch", 0), kernels::InputError);
 }
 
 TEST(ProgressLine, SaysHowFarHowFastAndHowLong) {
