@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <optional>
 
 #include "distributed/checkpoint_folder.h"
 #include "kernels/check.h"

@@ -10,5 +10,5 @@ source launch/mpi_environment.sh
 # Open MPI and its helpers keep memory until the process ends.
 export ASAN_OPTIONS=detect_leaks=0
 cd build-sanitize
-[ $# -gt 0 ] || set -- -LE long
+[ $# -gt 0 ] || set -- -LE 'long|pypi'
 ctest --output-on-failure --parallel "$(nproc)" "$@"

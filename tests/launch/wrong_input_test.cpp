@@ -126,8 +126,8 @@ TEST(WrongInput, MoreRanksThanMicroBatches) {
 TEST(Help, ListsEveryCommandAndFlag) {
   const auto all = run("scoremle --help-all");
   EXPECT_EQ(all.status, 0);
-  for (const char* flag : {"--config", "--set", "--resume", "--dry-run", "--run", "--images", "--estimator", "--output",
-                           "list", "show", "verify", "inspect", "step"}) {
+  for (const char* flag : {"--config", "--set", "--resume", "--init-from", "--dry-run", "--run", "--images", "--estimator", "--output",
+                           "list", "show", "verify", "export", "import", "inspect", "step"}) {
     EXPECT_NE(all.output.find(flag), std::string::npos) << flag;
   }
 }
