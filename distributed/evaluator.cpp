@@ -26,6 +26,7 @@ Evaluator::Evaluator(const core::config::RunConfig& config, Communicator& commun
                      const core::data::Dataset& dataset, std::int64_t images)
     : communicator_(communicator),
       settings_{.sde = core::sde::sde_of(config),
+                .range = core::sde::pixel_range(config),
                 .smallest_time = config.sde().smallest_time(),
                 .seed = static_cast<std::uint64_t>(config.seed()),
                 .passes = config.evaluation().passes(),

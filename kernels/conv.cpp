@@ -13,18 +13,24 @@ struct ConvExtents {
   ConvExtents(const Tensor& source, const Tensor& weight, const Tensor& output, Resample resample)
       : in{source.shape[0], source.shape[1], source.shape[2], weight.shape[3]},
         v(resampled(in, resample)),
-        out{v.n, v.h, v.w, weight.shape[0]},
-        r(weight.shape[1]) {
+        size{v.n, v.h, v.w, v.c, weight.shape[0], weight.shape[1]} {
+    const std::int64_t r = weight.shape[1];
     ensure(weight.shape.rank() == 4 && weight.shape[2] == r && (r == 1 || r == 3), "a convolution is 1x1 or 3x3");
+    if (resample == Resample::stride || resample == Resample::fir_stride || resample == Resample::fir_transpose) {
+      ensure(r == 3, "a convolution that resamples by its own steps is 3x3");
+      size.stride = resample == Resample::fir_transpose ? 1 : 2;
+      size.before = 0;
+      size.after = resample == Resample::stride ? 1 : 0;  // the last tap of the last pixel
+    }
+    out = {v.n, size.output(v.h), size.output(v.w), size.k};
     ensure(output.shape == Shape{out.n, out.h, out.w, out.c}, "a convolution's output is [n,h',w',k]");
   }
-  ConvSize size() const { return {v.n, v.h, v.w, v.c, out.c, r}; }
   ImageSize in, v, out;
-  std::int64_t r;
+  ConvSize size;
 };
 
 bool served_by_winograd(const ConvSize& size) {
-  return winograd::serves(winograd::kernels_of_this_cpu(), size);
+  return size.keeps_extents() && winograd::serves(winograd::kernels_of_this_cpu(), size);
 }
 
 /// What a convolution reads: v in memory, whole, for engines that want it so; or row by row while it is made.
@@ -124,9 +130,9 @@ Step prepare(const Conv& op, const CpuContext& context) {
   const ConvExtents extents(op.x0, op.weight, op.y, op.prologue.resample);
   ScratchLayout scratch;
   const PrologueKernel prologue(extents.in, op.x0, op.x1, op.prologue, context.threads, scratch);
-  const ConvSource source(prologue, extents.v, op.x0, served_by_winograd(extents.size()), scratch);
+  const ConvSource source(prologue, extents.v, op.x0, served_by_winograd(extents.size), scratch);
   const Epilogue epilogue(op, extents.out, context.threads, scratch);
-  const Convolve convolve = make_convolution(extents.size(), context.threads, scratch);
+  const Convolve convolve = make_convolution(extents.size, context.threads, scratch);
   return {[=](const Memory& memory) {
             convolve(source, memory.at<float>(op.weight), memory.at<float>(op.y), memory);
             epilogue.run(memory);
@@ -142,9 +148,9 @@ Step prepare(const ConvDataGradient& op, const CpuContext& context) {
   ScratchLayout scratch;
   const PrologueKernel prologue(extents.in, reads_sources ? op.x0 : In(), reads_sources ? op.x1 : In(), op.prologue,
                                 context.threads, scratch);
-  const bool in_place = op.prologue.resample == Resample::none;
+  const bool in_place = extents.v.h == extents.in.h;  // nothing is resampled
   const auto dv_slot = scratch.add<float>(in_place ? 0 : extents.v.elements());
-  const ConvolveBack convolve = make_data_gradient(extents.size(), context.threads, scratch);
+  const ConvolveBack convolve = make_data_gradient(extents.size, context.threads, scratch);
   return {[=](const Memory& memory) {
             float* const dz = memory.at<float>(op.dz);
             float* const dv = in_place ? dz : dv_slot.in(memory);
@@ -158,9 +164,9 @@ Step prepare(const ConvWeightGradient& op, const CpuContext& context) {
   const ConvExtents extents(op.x0, op.dweight, op.dy, op.prologue.resample);
   ScratchLayout scratch;
   const PrologueKernel prologue(extents.in, op.x0, op.x1, op.prologue, context.threads, scratch);
-  const ConvSource source(prologue, extents.v, op.x0, served_by_winograd(extents.size()), scratch);
+  const ConvSource source(prologue, extents.v, op.x0, served_by_winograd(extents.size), scratch);
   const BiasGradient bias_gradient(op, extents.out, context.threads, scratch);
-  const WeightGradient gradient = make_weight_gradient(extents.size(), context.threads, scratch);
+  const WeightGradient gradient = make_weight_gradient(extents.size, context.threads, scratch);
   return {[=](const Memory& memory) {
             gradient(source, memory.at<float>(op.dy), op.scale, op.mode, memory.at<float>(op.dweight), memory);
             bias_gradient.run(memory);

@@ -1,5 +1,5 @@
-// Convolution records, 1x1 and 3x3, stride 1, zero padding, NHWC: everything that a kernel can do on load and on store
-// is part of them.
+// Convolution records, 1x1 and 3x3, zero padding, NHWC: everything that a kernel can do on load and on store is part of
+// them.
 #pragma once
 
 #include <tuple>
@@ -10,7 +10,20 @@
 namespace kernels {
 
 enum class Activation : std::uint8_t { none, silu };
-enum class Resample : std::uint8_t { none, up, down };  // nearest x2; mean of 2x2
+
+/// How an image u[h,w] becomes v on its way into a convolution, and how the convolution with weights w[r] then steps.
+/// Along each axis, with k = (1, 3, 3, 1), z the image with zeros between its pixels (z[2i] = u[i]), and both zero
+/// beyond their ends as StyleGAN2 pads (Karras et al. 2020, upfirdn):
+///   none           v[j] = u[j]                                   y[o] = sum_r w[r] v[o + r - 1], 3x3, or w[0] v[o]
+///   up             v[j] = u[j/2]                                 "
+///   down           v[j] = (u[2j] + u[2j+1])/2                    "
+///   fir_up         v[j] = sum_a k[a] z[j + a - 2]/4              "
+///   fir_down       v[j] = sum_a k[a] u[2j + a - 1]/8             "
+///   stride         v[j] = u[j]                                   y[o] = sum_r w[r] v[2o + r], 3x3 only
+///   fir_stride     v[j] = sum_a k[a] u[j + a - 2]/8, j <= h      "
+///   fir_transpose  v[j] = sum_a k[a] z[j + a - 3]/4, j <= 2h+1   y[o] = sum_r w[r] v[o + r], 3x3 only
+/// down, fir_down and the strides halve, which needs even extents; up, fir_up and fir_transpose double.
+enum class Resample : std::uint8_t { none, up, down, fir_up, fir_down, stride, fir_stride, fir_transpose };
 enum class Mode : std::uint8_t { overwrite, accumulate };
 
 /// Drops each element with probability `rate` and divides the rest by 1 - rate. The mask is a pure function of
@@ -34,7 +47,7 @@ struct Prologue {
 
 /// y = scale * (conv(v, weight) + bias + embedding + residual), v = prologue(concat(x0, x1)).
 /// x0[n,h,w,c0], x1[n,h,w,c1] (optional), weight[k,r,r,c0+c1] with r = 1 or 3, bias[k], embedding[n,k],
-/// residual[n,h',w',k] (the last three optional), y[n,h',w',k] where h', w' are those after resampling;
+/// residual[n,h',w',k] (the last three optional), y[n,h',w',k] where h', w' are those of Resample's y;
 /// moments[n,k,2] (optional): mean and biased variance of y over h', w'.
 struct Conv {
   In x0, x1;

@@ -7,9 +7,14 @@
 
 namespace kernels {
 
-/// A convolution of x[n,h,w,c] with weight[k,r,r,c] to y[n,h,w,k]: stride 1, zero padding (r - 1)/2, r = 1 or 3.
+/// A convolution of x[n,h,w,c] with weight[k,r,r,c] to y[n,h',w',k], r = 1 or 3. `before` and `after` are the rows and
+/// columns of zeros around x.
 struct ConvSize {
   std::int64_t n, h, w, c, k, r;
+  std::int64_t stride = 1, before = r / 2, after = r / 2;
+  /// h' or w'.
+  std::int64_t output(std::int64_t extent) const { return (extent + before + after - r) / stride + 1; }
+  bool keeps_extents() const { return stride == 1 && before + after == r - 1; }
 };
 
 /// Writes one row [w,channels] of one image of an engine's source. Called from several threads at once.

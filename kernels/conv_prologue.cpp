@@ -24,14 +24,23 @@ void map_channels(Activation activation, std::int64_t channels, const float* __r
 }  // namespace
 
 ImageSize resampled(const ImageSize& size, Resample resample) {
+  const bool halves = resample == Resample::down || resample == Resample::fir_down || resample == Resample::stride ||
+                      resample == Resample::fir_stride;
+  ensure(!halves || (size.h % 2 == 0 && size.w % 2 == 0), "only images of even height and width are halved");
   switch (resample) {
     case Resample::none:
+    case Resample::stride:
       return size;
     case Resample::up:
+    case Resample::fir_up:
       return {size.n, size.h * 2, size.w * 2, size.c};
     case Resample::down:
-      ensure(size.h % 2 == 0 && size.w % 2 == 0, "only images of even height and width are halved");
+    case Resample::fir_down:
       return {size.n, size.h / 2, size.w / 2, size.c};
+    case Resample::fir_stride:
+      return {size.n, size.h + 1, size.w + 1, size.c};
+    case Resample::fir_transpose:
+      return {size.n, size.h * 2 + 2, size.w * 2 + 2, size.c};
   }
   return size;
 }
@@ -58,7 +67,13 @@ PrologueKernel::PrologueKernel(const ImageSize& size, const In& x0, const In& x1
     channel_maps_ = scratch.add<float>(size.n * 4 * size.c);
     block_sums_ = scratch.add<double>(size.n * blocks_.count() * 2 * size.c);
   }
-  if (prologue.resample != Resample::none) rows_ = scratch.add<float>(threads * 2 * size.row_elements());
+  if (prologue_.resample == Resample::stride) prologue_.resample = Resample::none;  // the convolution does all of it
+  row_taps_ = fir_taps(prologue_.resample, size.h, output_.h);
+  column_taps_ = fir_taps(prologue_.resample, size.w, output_.w);
+  row_gradient_taps_ = transposed(row_taps_, size.h);
+  column_gradient_taps_ = transposed(column_taps_, size.w);
+  if (has_fir()) filtered_ = scratch.add<float>(size.n * size.h * output_.row_elements());
+  if (prologue_.resample != Resample::none) rows_ = scratch.add<float>(threads * 2 * size.row_elements());
 }
 
 PrologueKernel::ChannelMap PrologueKernel::channel_map(const Memory& memory, std::int64_t image) const {
@@ -133,6 +148,22 @@ void PrologueKernel::doubled_rows(const Memory& memory, std::int64_t image, std:
   std::copy_n(v, elements, v + elements);
 }
 
+/// First along w, then along h.
+void PrologueKernel::forward_fir(const Memory& memory, float* v) const {
+  const std::int64_t c = size_.c, out_elements = output_.row_elements();
+  float* const filtered = filtered_.in(memory);
+  parallel_for(threads_, size_.n * size_.h, [&](std::int64_t i) {
+    float* const u = rows_.in(memory) + thread_number() * 2 * size_.row_elements();
+    source_row(memory, i / size_.h, i % size_.h, u);
+    for (std::int64_t p = 0; p < output_.w; ++p)
+      combine(column_taps_[static_cast<std::size_t>(p)], 1, u, c, filtered + i * out_elements + p * c);
+  });
+  parallel_for(threads_, output_.n * output_.h, [&](std::int64_t i) {
+    combine(row_taps_[static_cast<std::size_t>(i % output_.h)], 1, filtered + i / output_.h * size_.h * out_elements,
+            out_elements, v + i * out_elements);
+  });
+}
+
 void PrologueKernel::begin_rows(const Memory& memory) const {
   if (has_map()) fill_channel_maps(memory);
 }
@@ -143,6 +174,7 @@ void PrologueKernel::row(const Memory& memory, std::int64_t image, std::int64_t 
 
 void PrologueKernel::forward(const Memory& memory, float* v) const {
   begin_rows(memory);
+  if (has_fir()) return forward_fir(memory, v);
   const std::int64_t rows = std::min(size_.h, output_.h), elements = output_.row_elements();
   parallel_for(threads_, size_.n * rows, [&](std::int64_t i) {
     const std::int64_t image = i / rows, at = i % rows;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/conv.h"
+#include "kernels/fir.h"
 #include "kernels/parallel.h"
 #include "kernels/scratch.h"
 
@@ -14,7 +15,7 @@ struct ImageSize {
   std::int64_t elements() const { return n * h * row_elements(); }
 };
 
-/// The extents after resampling. Halving needs even extents.
+/// The extents of v. Halving needs even extents.
 ImageSize resampled(const ImageSize& size, Resample resample);
 
 class PrologueKernel {
@@ -29,8 +30,9 @@ class PrologueKernel {
   /// Writes v[n,h',w',c].
   void forward(const Memory& memory, float* v) const;
 
-  /// Whether row() makes a row of v at no more cost than forward() does: a doubled row would be computed twice.
-  bool has_rows() const { return prologue_.resample != Resample::up; }
+  /// Whether row() makes a row of v at no more cost than forward() does: a doubled or filtered row's source would be
+  /// computed several times.
+  bool has_rows() const { return prologue_.resample != Resample::up && !has_fir(); }
   /// Writes one row v[w',c], once begin_rows() was called for the memory. Safe from several threads.
   void begin_rows(const Memory& memory) const;
   void row(const Memory& memory, std::int64_t image, std::int64_t row, float* v) const;
@@ -47,13 +49,17 @@ class PrologueKernel {
   bool is_plain() const { return !has_map() && !has_dropout() && prologue_.resample == Resample::none; }
   bool has_map() const { return prologue_.coefficients || prologue_.activation != Activation::none; }
   bool has_dropout() const { return prologue_.dropout.rate > 0; }
+  bool has_fir() const { return !row_taps_.empty(); }
   ChannelMap channel_map(const Memory& memory, std::int64_t image) const;
   void fill_channel_maps(const Memory& memory) const;
   void drop_row(const Memory& memory, std::int64_t image, std::int64_t row, float* values) const;
   void source_row(const Memory& memory, std::int64_t image, std::int64_t row, float* u) const;
   void halved_row(const Memory& memory, std::int64_t image, std::int64_t row, float* v) const;
   void doubled_rows(const Memory& memory, std::int64_t image, std::int64_t row, float* v) const;
+  void forward_fir(const Memory& memory, float* v) const;
   void resample_gradient_row(float scale, std::int64_t image, std::int64_t row, const float* dv, float* du) const;
+  void fir_gradient_row(const Memory& memory, float scale, std::int64_t image, std::int64_t row, const float* dv,
+                        float* du) const;
   void map_gradient_row(const Memory& memory, std::int64_t image, std::int64_t row, float* dz, double* sums) const;
   void combine_sums(const Memory& memory, float* sums) const;
 
@@ -63,9 +69,12 @@ class PrologueKernel {
   Prologue prologue_;
   int threads_;
   RowBlocks blocks_;
-  Slot<float> channel_maps_;  // [n,4,c]
-  Slot<float> rows_;          // [threads,2,w,c]
-  Slot<double> block_sums_;   // [n,blocks,2,c]
+  std::vector<Taps> row_taps_, column_taps_;                    // of a FIR: by row and column of v
+  std::vector<Taps> row_gradient_taps_, column_gradient_taps_;  // and of u
+  Slot<float> channel_maps_;                                    // [n,4,c]
+  Slot<float> rows_;                                            // [threads,2,w,c]
+  Slot<float> filtered_;     // [n,h,w',c], of a FIR: filtered along w; or back along h
+  Slot<double> block_sums_;  // [n,blocks,2,c]
 };
 
 }  // namespace kernels

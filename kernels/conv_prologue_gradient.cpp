@@ -23,7 +23,17 @@ void map_channels_gradient(Activation activation, std::int64_t channels, const f
 
 }  // namespace
 
-/// du = scale * resample^T(dv) of one row of the source.
+/// du = scale * resample^T(dv) of one row of the source, of a FIR: first along h, then along w.
+void PrologueKernel::fir_gradient_row(const Memory& memory, float scale, std::int64_t image, std::int64_t row,
+                                      const float* dv, float* du) const {
+  const std::int64_t c = size_.c, stride = output_.row_elements();
+  float* const filtered = filtered_.in(memory) + (image * size_.h + row) * stride;
+  combine(row_gradient_taps_[static_cast<std::size_t>(row)], scale, dv + image * output_.h * stride, stride, filtered);
+  for (std::int64_t p = 0; p < size_.w; ++p)
+    combine(column_gradient_taps_[static_cast<std::size_t>(p)], 1, filtered, c, du + p * c);
+}
+
+/// The same of the other resamplings.
 void PrologueKernel::resample_gradient_row(float scale, std::int64_t image, std::int64_t row, const float* dv,
                                            float* du) const {
   const std::int64_t c = size_.c, stride = output_.row_elements();
@@ -95,7 +105,10 @@ void PrologueKernel::reverse(const Memory& memory, float scale, const float* dv,
     if (block_sums) std::fill_n(block_sums, 2 * size_.c, 0.0);
     for (std::int64_t row = blocks_.begin(block); row < blocks_.end(block); ++row) {
       float* const out = dz + (image * size_.h + row) * size_.row_elements();
-      resample_gradient_row(scale, image, row, dv, out);
+      if (has_fir())
+        fir_gradient_row(memory, scale, image, row, dv, out);
+      else
+        resample_gradient_row(scale, image, row, dv, out);
       drop_row(memory, image, row, out);
       if (block_sums) map_gradient_row(memory, image, row, out, block_sums);
     }

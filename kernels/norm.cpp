@@ -21,6 +21,18 @@ struct Statistics {
   double mean, variance;
 };
 
+/// An adaptive norm's scale and shift of each image and channel; 0 without modulation.
+struct Modulation {
+  const float* values;  // [n,2c]
+  std::int64_t c;
+  double factor(std::int64_t image, std::int64_t channel) const {
+    return values ? 1.0 + values[image * 2 * c + channel] : 1.0;
+  }
+  double shift(std::int64_t image, std::int64_t channel) const {
+    return values ? values[image * 2 * c + c + channel] : 0.0;
+  }
+};
+
 /// Mean and variance over channels that have equally many pixels: the mean of the channel variances plus the variance
 /// of the channel means.
 Statistics group_statistics(const ChannelMoments& moments, std::int64_t image, std::int64_t first, std::int64_t count) {
@@ -44,7 +56,9 @@ Step prepare(const NormCoefficients& op, const CpuContext&) {
   ensure(op.beta.shape == op.gamma.shape && op.coefficients.shape == Shape{n, c, 2},
          "a norm's operands have c channels");
   ensure(op.statistics.shape == Shape{n, groups, 2} && groups > 0 && c % groups == 0, "groups divide the channels");
+  ensure(!op.modulation || op.modulation.shape == Shape{n, 2 * c}, "a norm's modulation is [n,2c]");
   return {[=](const Memory& memory) {
+    const Modulation modulation{memory.at<float>(op.modulation), c};
     const ChannelMoments moments{memory.at<float>(op.moments0), memory.at<float>(op.moments1), c0, c1};
     const float *gamma = memory.at<float>(op.gamma), *beta = memory.at<float>(op.beta);
     float *coefficients = memory.at<float>(op.coefficients), *statistics = memory.at<float>(op.statistics);
@@ -56,9 +70,10 @@ Step prepare(const NormCoefficients& op, const CpuContext&) {
         statistics[2 * (image * groups + g)] = static_cast<float>(group.mean);
         statistics[2 * (image * groups + g) + 1] = static_cast<float>(inverse_deviation);
         for (std::int64_t i = g * size; i < (g + 1) * size; ++i) {
-          const double a = gamma[i] * inverse_deviation;
+          const double factor = modulation.factor(image, i), a = factor * gamma[i] * inverse_deviation;
           coefficients[2 * (image * c + i)] = static_cast<float>(a);
-          coefficients[2 * (image * c + i) + 1] = static_cast<float>(beta[i] - group.mean * a);
+          coefficients[2 * (image * c + i) + 1] =
+              static_cast<float>(factor * beta[i] + modulation.shift(image, i) - group.mean * a);
         }
       }
   }};
@@ -67,7 +82,8 @@ Step prepare(const NormCoefficients& op, const CpuContext&) {
 namespace {
 
 /// dx = p dz - constant - slope (x - mean), per channel of one image: group norm's gradient, with
-/// p = gamma/std, constant = <gamma dz>/std, slope = <gamma dz xhat>/std^2 and < > the mean over the group.
+/// p = gamma/std, constant = <gamma dz>/std, slope = <gamma dz xhat>/std^2, gamma with its modulation and < > the mean
+/// over the group.
 struct Line {
   float *p, *constant, *slope, *mean;
 };
@@ -106,12 +122,16 @@ class NormGradientKernel {
            "a gradient has the shape of its source");
     ensure((!op.dgamma || op.dgamma.shape == Shape{c_}) && (!op.dbeta || op.dbeta.shape == Shape{c_}),
            "gradients of gamma and beta are [c]");
+    ensure(!op.modulation || op.modulation.shape == Shape{n_, 2 * c_}, "a norm's modulation is [n,2c]");
+    ensure(!op.dmodulation || (op.dmodulation.shape == op.modulation.shape && op.beta.shape == Shape{c_}),
+           "the gradient of a modulation has its shape, and needs beta");
     lines_ = scratch.add<float>(n_ * 4 * c_);
   }
 
   void run(const Memory& memory) const {
     parameter_gradient(memory, op_.dgamma, 1);
     parameter_gradient(memory, op_.dbeta, 0);
+    modulation_gradient(memory);
     if (!op_.dx0 && !op_.dx1) return;
     fill_lines(memory);
     parallel_for(threads_, n_ * rows_, [&](std::int64_t row) {
@@ -126,15 +146,31 @@ class NormGradientKernel {
     return {first, first + c_, first + 2 * c_, first + 3 * c_};
   }
 
-  /// gradient[c] (+)= sum over images of sums[n,c,which].
+  Modulation modulation(const Memory& memory) const { return {memory.at<float>(op_.modulation), c_}; }
+
+  /// gradient[c] (+)= sum over images of (1 + scale) sums[n,c,which].
   void parameter_gradient(const Memory& memory, const InOut& gradient, std::int64_t which) const {
     float* const out = memory.at<float>(gradient);
     if (!out) return;
     const float* const sums = memory.at<float>(op_.sums);
     for (std::int64_t c = 0; c < c_; ++c) {
       double sum = op_.parameter_mode == Mode::accumulate ? out[c] : 0;
-      for (std::int64_t image = 0; image < n_; ++image) sum += sums[2 * (image * c_ + c) + which];
+      for (std::int64_t image = 0; image < n_; ++image)
+        sum += modulation(memory).factor(image, c) * sums[2 * (image * c_ + c) + which];
       out[c] = static_cast<float>(sum);
+    }
+  }
+
+  /// dscale = sum of dz (gamma xhat + beta), dshift = sum of dz.
+  void modulation_gradient(const Memory& memory) const {
+    float* const out = memory.at<float>(op_.dmodulation);
+    if (!out) return;
+    const float *sums = memory.at<float>(op_.sums), *gamma = memory.at<float>(op_.gamma);
+    const float* const beta = memory.at<float>(op_.beta);
+    for (std::int64_t i = 0; i < n_ * c_; ++i) {
+      const std::int64_t image = i / c_, c = i % c_;
+      out[image * 2 * c_ + c] = gamma[c] * sums[2 * i + 1] + beta[c] * sums[2 * i];
+      out[image * 2 * c_ + c_ + c] = sums[2 * i];
     }
   }
 
@@ -147,14 +183,15 @@ class NormGradientKernel {
       const std::int64_t image = i / groups_, first = i % groups_ * size;
       const float mean = statistics[2 * i];
       const double inverse_deviation = statistics[2 * i + 1];
+      const auto modulated_gamma = [&](std::int64_t c) { return modulation(memory).factor(image, c) * gamma[c]; };
       double mean_gradient = 0, mean_product = 0;  // <gamma dz> and <gamma dz xhat>
       for (std::int64_t c = first; c < first + size; ++c) {
-        mean_gradient += static_cast<double>(gamma[c]) * sums[2 * (image * c_ + c)] / elements;
-        mean_product += static_cast<double>(gamma[c]) * sums[2 * (image * c_ + c) + 1] / elements;
+        mean_gradient += modulated_gamma(c) * sums[2 * (image * c_ + c)] / elements;
+        mean_product += modulated_gamma(c) * sums[2 * (image * c_ + c) + 1] / elements;
       }
       for (std::int64_t c = first; c < first + size; ++c) {
         const Line at = line(memory, image, c);
-        *at.p = static_cast<float>(inverse_deviation * gamma[c]);
+        *at.p = static_cast<float>(inverse_deviation * modulated_gamma(c));
         *at.constant = static_cast<float>(inverse_deviation * mean_gradient);
         *at.slope = static_cast<float>(inverse_deviation * inverse_deviation * mean_product);
         *at.mean = mean;

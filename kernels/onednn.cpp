@@ -46,17 +46,19 @@ auto describe_gradient(const Forward& forward, const Arguments&... arguments) {
 struct Layouts {
   explicit Layouts(const ConvSize& s)
       : x({s.n, s.c, s.h, s.w}, memory::data_type::f32, Tag::nhwc),
-        y({s.n, s.k, s.h, s.w}, memory::data_type::f32, Tag::nhwc),
+        y({s.n, s.k, s.output(s.h), s.output(s.w)}, memory::data_type::f32, Tag::nhwc),
         weight({s.k, s.c, s.r, s.r}, memory::data_type::f32, Tag::any),
         plain_weight({s.k, s.c, s.r, s.r}, memory::data_type::f32, Tag::ohwi),
-        padding{s.r / 2, s.r / 2} {}
+        strides{s.stride, s.stride},
+        before{s.before, s.before},
+        after{s.after, s.after} {}
   memory::desc x, y, weight, plain_weight;
-  memory::dims strides{1, 1}, padding;
+  memory::dims strides, before, after;
 };
 
 dnnl::convolution_forward::primitive_desc describe_forward(const Layouts& at) {
   return describe<dnnl::convolution_forward>(dnnl::prop_kind::forward_training, algorithm::convolution_direct, at.x,
-                                             at.weight, at.y, at.strides, at.padding, at.padding);
+                                             at.weight, at.y, at.strides, at.before, at.after);
 }
 
 std::size_t round_up(std::size_t bytes) {
@@ -175,7 +177,7 @@ ConvCall convolution_data_gradient(const ConvSize& size, int threads) {
   return make("data gradient", size, threads, [&] {
     const Layouts at(size);
     const auto description = describe_gradient<dnnl::convolution_backward_data>(
-        describe_forward(at), algorithm::convolution_direct, at.x, at.weight, at.y, at.strides, at.padding, at.padding);
+        describe_forward(at), algorithm::convolution_direct, at.x, at.weight, at.y, at.strides, at.before, at.after);
     return std::make_shared<Convolution>(dnnl::convolution_backward_data(description), description.scratchpad_desc(),
                                          Argument(DNNL_ARG_DIFF_DST, at.y, at.y),
                                          Argument(DNNL_ARG_WEIGHTS, at.plain_weight, description.weights_desc()),
@@ -187,7 +189,7 @@ ConvCall convolution_weight_gradient(const ConvSize& size, int threads) {
   return make("weight gradient", size, threads, [&] {
     const Layouts at(size);
     const auto description = describe_gradient<dnnl::convolution_backward_weights>(
-        describe_forward(at), algorithm::convolution_direct, at.x, at.weight, at.y, at.strides, at.padding, at.padding);
+        describe_forward(at), algorithm::convolution_direct, at.x, at.weight, at.y, at.strides, at.before, at.after);
     return std::make_shared<Convolution>(
         dnnl::convolution_backward_weights(description), description.scratchpad_desc(),
         Argument(DNNL_ARG_SRC, at.x, at.x), Argument(DNNL_ARG_DIFF_DST, at.y, at.y),

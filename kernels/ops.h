@@ -6,18 +6,22 @@
 
 #include "kernels/attention.h"
 #include "kernels/conv.h"
+#include "kernels/label.h"
 #include "kernels/linear.h"
 #include "kernels/loss.h"
 #include "kernels/norm.h"
 #include "kernels/perturb.h"
 #include "kernels/pointwise.h"
+#include "kernels/resample.h"
 #include "kernels/update.h"
 
 namespace kernels {
 
-using Op = std::variant<Dequantise, DrawTime, Perturb, TimeEmbedding, Linear, LinearDataGradient, LinearWeightGradient,
-                        Silu, SiluGradient, AddScaled, Conv, ConvDataGradient, ConvWeightGradient, NormCoefficients,
-                        NormGradient, Attention, AttentionGradient, NoiseLoss, NoiseLossGradient, AdamStep, Exchange>;
+using Op = std::variant<Dequantise, DrawTime, Perturb, DropLabels, TimeEmbedding, FourierEmbedding, LabelEmbedding,
+                        LabelEmbeddingGradient, Linear, LinearDataGradient, LinearWeightGradient, Silu, SiluGradient,
+                        AddScaled, Affine, ScaleImages, Concatenate, Resize, ResizeGradient, Conv, ConvDataGradient,
+                        ConvWeightGradient, NormCoefficients, NormGradient, Attention, AttentionGradient, NoiseLoss,
+                        NoiseLossGradient, AdamStep, Exchange>;
 
 /// Calls f(operand) with each present operand of the record, as In&, Out& or InOut&.
 template <typename F>

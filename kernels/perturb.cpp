@@ -29,7 +29,7 @@ Step prepare(const Dequantise& op, const CpuContext& context) {
         for (std::int64_t i = first; i < std::min(first + 4, count); ++i) {
           const std::int64_t column = i / channels % width, shift = (width - 1 - 2 * column) * channels;
           const float level = static_cast<float>(pixels[n * count + (mirror ? i + shift : i)]);
-          x[n * count + i] = (level + uniform_float(words.word[i - first])) / 128 - 1;
+          x[n * count + i] = op.range.value(level + uniform_float(words.word[i - first]));
         }
       }
     });
@@ -78,6 +78,18 @@ Step prepare(const Perturb& op, const CpuContext& context) {
         }
       }
     });
+  }};
+}
+
+Step prepare(const DropLabels& op, const CpuContext&) {
+  ensure(op.labels.shape == op.positions.shape && op.labels.shape == op.y.shape, "DropLabels keeps the shape");
+  return {.run = [op](const Memory& memory) {
+    const std::int64_t *labels = memory.at<std::int64_t>(op.labels), *positions = memory.at<std::int64_t>(op.positions);
+    std::int64_t* y = memory.at<std::int64_t>(op.y);
+    for (std::int64_t n = 0; n < op.y.shape[0]; ++n) {
+      const Words words = philox(op.seed, Stream::label, static_cast<std::uint64_t>(positions[n]), 0);
+      y[n] = uniform_float(words.word[0]) < op.rate ? op.null_label : labels[n];
+    }
   }};
 }
 

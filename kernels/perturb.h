@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "kernels/cpu_context.h"
+#include "kernels/pixel_range.h"
 #include "kernels/sde.h"
 #include "kernels/tensor.h"
 
@@ -11,12 +12,13 @@ namespace kernels {
 
 enum class Flip : std::uint8_t { never, random };
 
-/// x = 2 (pixel + u)/256 - 1 with u uniform in [0,1), fresh for each global position; with Flip::random mirrored in w
-/// with probability 1/2. pixels[n,h,w,c] u8, positions[n] i64, x[n,h,w,c].
+/// x = range.low + range.width (pixel + u)/256 with u uniform in [0,1), fresh for each global position; with
+/// Flip::random mirrored in w with probability 1/2. pixels[n,h,w,c] u8, positions[n] i64, x[n,h,w,c].
 struct Dequantise {
   In pixels, positions;
   std::uint64_t seed = 0;
   Flip flip = Flip::never;
+  PixelRange range;
   Out x;
   auto operands() { return std::tie(pixels, positions, x); }
 };
@@ -42,8 +44,20 @@ struct Perturb {
   auto operands() { return std::tie(x, mean, deviation, positions, xt, noise); }
 };
 
+/// y = labels, each replaced by `null_label` with probability `rate`, a pure function of (seed, global position):
+/// what classifier-free guidance is trained with (Ho and Salimans 2022). labels[n], positions[n], y[n] i64.
+struct DropLabels {
+  In labels, positions;
+  std::uint64_t seed = 0;
+  std::int64_t null_label = 0;
+  float rate = 0;  // [0, 1)
+  Out y;
+  auto operands() { return std::tie(labels, positions, y); }
+};
+
 Step prepare(const Dequantise&, const CpuContext&);
 Step prepare(const DrawTime&, const CpuContext&);
 Step prepare(const Perturb&, const CpuContext&);
+Step prepare(const DropLabels&, const CpuContext&);
 
 }  // namespace kernels

@@ -22,7 +22,8 @@ enum class Stream : std::uint32_t {
   noise,
   dropout,
   probe,
-  sampling
+  sampling,
+  label
 };
 
 /// 128 random bits.
@@ -30,8 +31,8 @@ struct Words {
   std::uint32_t word[4];
 };
 
-/// The words at counter (image's low half, its high half, block, stream + 256 * site) under the key `seed`. `image` is a
-/// global position or the index of an image, all 64 bits; `block` counts within the image; `site`, below 2^24, tells
+/// The words at counter (image's low half, its high half, block, stream + 256 * site) under the key `seed`. `image` is
+/// a global position or the index of an image, all 64 bits; `block` counts within the image; `site`, below 2^24, tells
 /// passes, steps or places in a network apart.
 PORTABLE Words philox(std::uint64_t seed, Stream stream, std::uint64_t image, std::uint32_t block,
                       std::uint32_t site = 0) {

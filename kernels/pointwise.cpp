@@ -1,6 +1,8 @@
 #include "kernels/pointwise.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "kernels/math.h"
 #include "kernels/parallel.h"
@@ -52,6 +54,29 @@ Step prepare(const AddScaled& op, const CpuContext& context) {
   }};
 }
 
+Step prepare(const Affine& op, const CpuContext& context) {
+  ensure(op.x.shape == op.y.shape, "Affine keeps the shape");
+  return {.run = [op, threads = context.threads](const Memory& memory) {
+    const float* x = memory.at<float>(op.x);
+    float* y = memory.at<float>(op.y);
+    for_each_chunk(threads, op.x.shape.elements(), [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) y[i] = op.scale * x[i] + op.shift;
+    });
+  }};
+}
+
+Step prepare(const ScaleImages& op, const CpuContext& context) {
+  const std::int64_t images = op.x.shape[0], count = op.x.shape.elements() / images;
+  ensure(op.x.shape == op.y.shape && op.factor.shape == Shape{images}, "ScaleImages has one factor for each image");
+  return {.run = [=, threads = context.threads](const Memory& memory) {
+    const float *x = memory.at<float>(op.x), *factor = memory.at<float>(op.factor);
+    float* y = memory.at<float>(op.y);
+    parallel_for(threads, images, [=](std::int64_t n) {
+      for (std::int64_t i = n * count; i < (n + 1) * count; ++i) y[i] = factor[n] * x[i];
+    });
+  }};
+}
+
 Step prepare(const TimeEmbedding& op, const CpuContext&) {
   const std::int64_t images = op.y.shape[0], half = op.y.shape[1] / 2;
   ensure(op.y.shape[1] == 2 * half && half >= 2, "a time embedding has an even number of at least four channels");
@@ -66,6 +91,42 @@ Step prepare(const TimeEmbedding& op, const CpuContext&) {
         y[n * 2 * half + half + k] = static_cast<float>(std::cos(angle));
       }
     }
+  }};
+}
+
+Step prepare(const FourierEmbedding& op, const CpuContext&) {
+  const std::int64_t images = op.label.shape[0], k = op.frequencies.shape[0];
+  ensure(op.y.shape == Shape{images, 2 * k}, "a Fourier embedding has two channels a frequency");
+  return {.run = [op, images, k](const Memory& memory) {
+    const float *label = memory.at<float>(op.label), *frequency = memory.at<float>(op.frequencies);
+    float* y = memory.at<float>(op.y);
+    for (std::int64_t n = 0; n < images; ++n) {
+      const double turn = 2 * std::numbers::pi * std::log(static_cast<double>(label[n]));
+      for (std::int64_t j = 0; j < k; ++j) {
+        y[n * 2 * k + j] = static_cast<float>(std::sin(turn * frequency[j]));
+        y[n * 2 * k + k + j] = static_cast<float>(std::cos(turn * frequency[j]));
+      }
+    }
+  }};
+}
+
+Step prepare(const Concatenate& op, const CpuContext& context) {
+  const auto elements_from = [&](const Tensor& tensor) {
+    std::int64_t product = 1;
+    for (int i = op.axis; i < tensor.shape.rank(); ++i) product *= tensor.shape[i];
+    return product;
+  };
+  const std::int64_t part0 = elements_from(op.x0), part1 = elements_from(op.x1), whole = elements_from(op.y);
+  const std::int64_t rows = op.y.shape.elements() / whole;
+  ensure(part0 + part1 == whole && rows * part0 == op.x0.shape.elements() && rows * part1 == op.x1.shape.elements(),
+         "what is concatenated has the same extents beside the axis");
+  return {.run = [=, threads = context.threads](const Memory& memory) {
+    const float *x0 = memory.at<float>(op.x0), *x1 = memory.at<float>(op.x1);
+    float* y = memory.at<float>(op.y);
+    parallel_for(threads, rows, [=](std::int64_t row) {
+      std::copy_n(x0 + row * part0, part0, y + row * whole);
+      std::copy_n(x1 + row * part1, part1, y + row * whole + part0);
+    });
   }};
 }
 

@@ -32,6 +32,21 @@ struct AddScaled {
   auto operands() { return std::tie(x, y); }
 };
 
+/// y = scale * x + shift.
+struct Affine {
+  In x;
+  float scale = 1, shift = 0;
+  Out y;
+  auto operands() { return std::tie(x, y); }
+};
+
+/// y[n,...] = factor[n] * x[n,...].
+struct ScaleImages {
+  In x, factor;
+  Out y;
+  auto operands() { return std::tie(x, factor, y); }
+};
+
 /// y[n,2k] = [sin(label[n] w_0..w_{k-1}), cos(the same)], w_j = 10000^(-j/(k-1)): the positional embedding of a time
 /// label (score_sde get_timestep_embedding; k >= 2).
 struct TimeEmbedding {
@@ -40,9 +55,29 @@ struct TimeEmbedding {
   auto operands() { return std::tie(label, y); }
 };
 
+/// y[n,2k] = [sin(2 pi w[j] log label[n]), cos(the same)] with frequencies w[k]: the Fourier embedding of a noise level
+/// (Tancik et al. 2020; score_sde GaussianFourierProjection). label > 0.
+struct FourierEmbedding {
+  In label, frequencies;
+  Out y;
+  auto operands() { return std::tie(label, frequencies, y); }
+};
+
+/// y = x0 and x1 one behind the other along dimension `axis`; the other extents are alike.
+struct Concatenate {
+  In x0, x1;
+  int axis = 0;
+  Out y;
+  auto operands() { return std::tie(x0, x1, y); }
+};
+
 Step prepare(const Silu&, const CpuContext&);
 Step prepare(const SiluGradient&, const CpuContext&);
 Step prepare(const AddScaled&, const CpuContext&);
+Step prepare(const Affine&, const CpuContext&);
+Step prepare(const ScaleImages&, const CpuContext&);
 Step prepare(const TimeEmbedding&, const CpuContext&);
+Step prepare(const FourierEmbedding&, const CpuContext&);
+Step prepare(const Concatenate&, const CpuContext&);
 
 }  // namespace kernels

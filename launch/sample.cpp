@@ -41,7 +41,7 @@ int sample(const SampleFlags& flags, Session& session) {
                                                                        : core::sampling::probability_flow;
   std::string bytes;
   for (const auto& x : draw(trained.network().score(), own, settings)) {
-    const auto pixels = core::sampling::to_pixels(x);
+    const auto pixels = core::sampling::to_pixels(x, core::sde::pixel_range(config));
     bytes.append(pixels.begin(), pixels.end());
   }
   std::vector<std::uint8_t> all;

@@ -10,10 +10,13 @@ namespace {
 constexpr const char* defaults = R"(
   name: "unnamed"
   seed: 42
-  data { horizontal_flip: false unreadable: STOP }
+  data { horizontal_flip: false unreadable: STOP pixel_range: MINUS_ONE_TO_ONE }
   sde { kind: VP beta_min: 0.1 beta_max: 20 sigma_min: 0.01 sigma_max: 50 }
-  model { dropout: 0 skip_rescale: true }
-  objective { weighting: LIKELIHOOD time_sampling: IMPORTANCE }
+  model { dropout: 0 skip_rescale: true block: BIGGAN filter: BOX time_embedding: POSITIONAL fourier_scale: 16
+          input_pyramid: NO_PYRAMID output_pyramid: NO_PYRAMID pyramid_combine: SUM time_input: ADD
+          up_attention: AFTER_LEVEL head_channels: 0 group_channels: 4 resampled_shortcut_conv: true
+          scale_by_sigma: true classes: 0 null_label_probability: 0 }
+  objective { weighting: LIKELIHOOD time_sampling: IMPORTANCE loss_reduction: MEAN }
   optimizer { learning_rate: 2e-4 beta1: 0.9 beta2: 0.999 epsilon: 1e-8 warmup_steps: 5000 decay: CONSTANT
               gradient_clip: 1 ema: 0.9999 ema_warmup: false }
   training { micro_batches: 4 threads: 1 reduction: DETERMINISTIC sharding: NONE recompute: KEEP bucket_kib: 25600

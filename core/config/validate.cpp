@@ -98,7 +98,7 @@ void check_sde(Checker& c, const Sde& sde) {
   c.number("sde.smallest_time", true, sde.smallest_time(), {0, 0.5, false, false});
 }
 
-void check_model(Checker& c, const Model& model, int image_size) {
+void check_model(Checker& c, const Model& model, SdeKind kind, int image_size) {
   c.number("model.channels", model.has_channels(), model.channels(), {8, 4096});
   if (model.channels() % 4 != 0)
     c.fail("model.channels", fmt::format("is {}, must be a multiple of 4", model.channels()));
@@ -107,6 +107,15 @@ void check_model(Checker& c, const Model& model, int image_size) {
   for (int multiplier : model.channel_multipliers()) c.number("model.channel_multipliers", true, multiplier, {1, 64});
   c.number("model.blocks", model.has_blocks(), model.blocks(), {1, 64});
   c.number("model.dropout", true, model.dropout(), probability);
+  c.number("model.fourier_scale", true, model.fourier_scale(), positive);
+  c.number("model.head_channels", true, model.head_channels(), {0, 1 << 16});
+  c.number("model.group_channels", true, model.group_channels(), {1, 4});
+  c.number("model.classes", true, model.classes(), {0, 1 << 24});
+  c.number("model.null_label_probability", true, model.null_label_probability(), probability);
+  if (model.null_label_probability() > 0 && model.classes() == 0)
+    c.fail("model.null_label_probability", "withholds classes, but model.classes is 0; set both or neither");
+  if (!model.scale_by_sigma() && kind != VE)
+    c.fail("model.scale_by_sigma", "is false, which only sde.kind: VE can do: VP's network predicts the noise");
 
   std::vector<int> sizes;
   for (int level = 0; level < model.channel_multipliers_size() && image_size > 0; ++level) {
@@ -199,7 +208,7 @@ std::vector<Violation> violations(const RunConfig& config) {
   c.number("seed", true, static_cast<double>(config.seed()), at_least(0));
   check_data(c, config.data());
   check_sde(c, config.sde());
-  check_model(c, config.model(), config.data().image_size());
+  check_model(c, config.model(), config.sde().kind(), config.data().image_size());
   check_optimizer(c, config.optimizer(), config.training().steps());
   check_training(c, config.training());
   check_estimators(c, config.evaluation(), config.sampling());

@@ -54,7 +54,7 @@ class Bound {
     for (BoundTerms& term : terms_) {
       term.prior *= nats_to_bits;
       term.diffusion *= nats_to_bits;
-      term.reconstruction = (term.reconstruction + normaliser) * nats_to_bits + offset_bits;
+      term.reconstruction = (term.reconstruction + normaliser) * nats_to_bits + offset_bits(settings_.range);
     }
     return terms_;
   }
@@ -65,7 +65,7 @@ class Bound {
     std::vector<double> x(dims_);
     const std::int64_t index = images_.indices[image];
     images_.read(index, pixels);
-    dequantise(pixels, settings_.seed, index, pass, x);
+    dequantise(pixels, settings_.seed, index, pass, x, settings_.range);
     terms_[image].prior += prior_divergence(settings_.sde, x);
 
     // Times stratified over the image's draws: one uniform offset, then equal steps in log-SNR.

@@ -11,12 +11,12 @@ namespace core::likelihood {
 using kernels::Stream;
 
 void dequantise(std::span<const std::uint8_t> pixels, std::uint64_t seed, std::int64_t index, std::int64_t pass,
-                std::span<double> x) {
+                std::span<double> x, const kernels::PixelRange& range) {
   for (std::size_t i = 0; i < pixels.size(); ++i) {
     const auto words = kernels::philox(seed, Stream::dequantise, static_cast<std::uint64_t>(index),
                                        static_cast<std::uint32_t>(i / 2), static_cast<std::uint32_t>(1 + pass));
     const double u = kernels::uniform_double(words.word[2 * (i % 2)], words.word[2 * (i % 2) + 1]);
-    x[i] = (pixels[i] + u) / 128 - 1;
+    x[i] = range.value(pixels[i] + u);
   }
 }
 
@@ -31,8 +31,12 @@ void normals(std::uint64_t seed, std::int64_t index, std::int64_t pass, std::int
   }
 }
 
-double bits_per_dim(double nats, std::int64_t dims) {
-  return nats / (static_cast<double>(dims) * std::numbers::ln2) + offset_bits;
+double bits_per_dim(double nats, std::int64_t dims, const kernels::PixelRange& range) {
+  return nats / (static_cast<double>(dims) * std::numbers::ln2) + offset_bits(range);
+}
+
+double offset_bits(const kernels::PixelRange& range) {
+  return std::log2(256 / range.width);
 }
 
 Summary summarise(std::span<const double> values) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/likelihood/score.h"
+#include "kernels/pixel_range.h"
 #include "kernels/sde.h"
 
 namespace core::likelihood {
@@ -22,6 +23,7 @@ struct Images {
 
 struct Settings {
   kernels::Sde sde;
+  kernels::PixelRange range;
   double smallest_time = 1e-5;
   std::uint64_t seed = 0;
   std::int64_t passes = 1;        // fresh dequantisation, noise and probes; figures are means over passes
@@ -30,17 +32,17 @@ struct Settings {
   std::function<void(std::int64_t done, std::int64_t of)> progress;  // images; may be empty
 };
 
-/// x = 2 (k + u)/256 - 1 in double precision, u uniform in [0,1) and a pure function of (seed, index, pass).
+/// x = range.value(k + u) in double precision, u uniform in [0,1) and a pure function of (seed, index, pass).
 void dequantise(std::span<const std::uint8_t> pixels, std::uint64_t seed, std::int64_t index, std::int64_t pass,
-                std::span<double> x);
+                std::span<double> x, const kernels::PixelRange& range = {});
 
 /// Standard normals of (seed, index, pass, draw).
 void normals(std::uint64_t seed, std::int64_t index, std::int64_t pass, std::int64_t draw, std::span<double> z);
 
-/// -log p(x) in nats of x in [-1,1]^dims as bits/dim of the 256-level image: nats/(dims ln 2) + 7, for a level is 2^-7
-/// wide.
-double bits_per_dim(double nats, std::int64_t dims);
-inline constexpr double offset_bits = 7;
+/// -log p(x) in nats of x in the range as bits/dim of the 256-level image: nats/(dims ln 2) + offset_bits.
+double bits_per_dim(double nats, std::int64_t dims, const kernels::PixelRange& range = {});
+/// A level is 2^-offset_bits wide: 7 where pixels are in [-1, 1], 8 where they are in [0, 1].
+double offset_bits(const kernels::PixelRange& range);
 
 /// The variational bound on -log p of one image in its collapsed form (ScoreFlow Theorem 3; Kingma et al. 2021),
 /// bits/dim: prior = KL(p(x_1|x) || prior); diffusion = 1/2 int E|z - z_hat|^2 dlambda; reconstruction = E -log

@@ -115,7 +115,7 @@ std::vector<OdeLikelihood> ode(const Score& score, const Images& images, const S
   const auto start = [&](std::int64_t i, std::span<double> x, std::span<double> probe) {
     const std::int64_t index = images.indices[static_cast<std::size_t>(i / passes)];
     images.read(index, pixels);
-    dequantise(pixels, settings.seed, index, i % passes, x);
+    dequantise(pixels, settings.seed, index, i % passes, x, settings.range);
     rademacher(settings.seed, index, i % passes, probe);
   };
   std::vector<OdeResult> results;
@@ -130,7 +130,7 @@ std::vector<OdeLikelihood> ode(const Score& score, const Images& images, const S
     OdeLikelihood& mean = likelihoods.emplace_back(OdeLikelihood{.index = images.indices[image]});
     for (std::int64_t pass = 0; pass < passes; ++pass) {
       const OdeResult& result = results[image * static_cast<std::size_t>(passes) + static_cast<std::size_t>(pass)];
-      mean.bits += bits_per_dim(result.nats, images.dims) / static_cast<double>(passes);
+      mean.bits += bits_per_dim(result.nats, images.dims, settings.range) / static_cast<double>(passes);
       mean.evaluations += static_cast<double>(result.evaluations) / static_cast<double>(passes);
     }
   }

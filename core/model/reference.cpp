@@ -30,21 +30,75 @@ int integer(const Metadata& metadata, const std::string& name) {
   return values[0];
 }
 
-void expect(const Metadata& metadata, const std::string& name, const std::string& value) {
-  kernels::require(setting(metadata, name) == value, "the file's model has {} = {}; only {} can be built", name,
-                   setting(metadata, name), value);
+/// What a setting of the reference's is called and is.
+template <typename Value>
+struct Names {
+  const char* setting;
+  std::vector<std::pair<const char*, Value>> values;
+
+  Value read(const Metadata& metadata) const {
+    const std::string& found = setting_of(metadata);
+    std::vector<std::string> known;
+    for (const auto& [text, value] : values) {
+      if (found == text) return value;
+      known.emplace_back(text);
+    }
+    throw kernels::InputError(
+        fmt::format("the file's model has {} = {}; what can be built is: {}", setting, found, fmt::join(known, ", ")));
+  }
+  std::string text(Value wanted) const {
+    for (const auto& [text, value] : values)
+      if (value == wanted) return text;
+    kernels::ensure(false, "every value of a setting has a name");
+    return {};
+  }
+
+ private:
+  const std::string& setting_of(const Metadata& metadata) const { return core::model::setting(metadata, setting); }
+};
+
+const Names<Block> blocks{"resblock_type", {{"biggan", Block::biggan}, {"ddpm", Block::ddpm}}};
+const Names<Filter> filters{"fir", {{"False", Filter::box}, {"True", Filter::fir}}};
+const Names<Embedding> embeddings{"embedding_type",
+                                  {{"positional", Embedding::positional}, {"fourier", Embedding::fourier}}};
+const Names<Pyramid> input_pyramids{
+    "progressive_input", {{"none", Pyramid::none}, {"input_skip", Pyramid::skip}, {"residual", Pyramid::residual}}};
+const Names<Pyramid> output_pyramids{
+    "progressive", {{"none", Pyramid::none}, {"output_skip", Pyramid::skip}, {"residual", Pyramid::residual}}};
+const Names<Combine> combines{"progressive_combine", {{"sum", Combine::sum}, {"cat", Combine::concatenate}}};
+const Names<bool> rescales{"skip_rescale", {{"False", false}, {"True", true}}};
+const Names<bool> centred{"centered", {{"False", false}, {"True", true}}};
+const Names<bool> divides{"scale_by_sigma", {{"False", false}, {"True", true}}};
+const Names<bool> models{"model", {{"ncsnpp", true}, {"ddpm", false}}};
+const Names<bool> ve{"sde", {{"VPSDE", false}, {"subVPSDE", false}, {"VESDE", true}}};
+
+/// What is NCSN++'s own (models/ncsnpp.py).
+void read_ncsnpp(const Metadata& metadata, UNetSpec& spec) {
+  spec.block = blocks.read(metadata);
+  spec.filter = filters.read(metadata);
+  if (spec.filter == Filter::fir && metadata.contains("fir_kernel")) {
+    kernels::require(integers(setting(metadata, "fir_kernel")) == std::vector<int>{1, 3, 3, 1},
+                     "the file's model has fir_kernel = {}; what can be built is: [1, 3, 3, 1]",
+                     setting(metadata, "fir_kernel"));
+  }
+  spec.input_pyramid = input_pyramids.read(metadata);
+  spec.output_pyramid = output_pyramids.read(metadata);
+  if (metadata.contains("progressive_combine")) spec.combine = combines.read(metadata);
+  spec.embedding = embeddings.read(metadata);
+  spec.residual_scale = rescales.read(metadata) ? static_cast<float>(std::sqrt(0.5)) : 1.0f;
+}
+
+/// What is the original DDPM network's own (models/ddpm.py): its embedding is positional, whatever the metadata says.
+void read_ddpm(UNetSpec& spec) {
+  spec.block = Block::ddpm;
+  spec.group_channels = 1;
+  spec.residual_scale = 1;
 }
 
 /// As Python writes a tuple.
 std::string tuple(const std::vector<int>& values) {
   return fmt::format("({}{})", fmt::join(values, ", "), values.size() == 1 ? "," : "");
 }
-
-/// What is the same for every network that can be built.
-const Metadata fixed_settings = {
-    {"model", "ncsnpp"},         {"resblock_type", "biggan"},   {"fir", "False"},
-    {"progressive", "none"},     {"progressive_input", "none"}, {"embedding_type", "positional"},
-    {"scale_by_sigma", "False"}, {"centered", "True"}};
 
 /// Calls f(which of the reference's tensors, place in it) for every element of ours, in our order.
 template <typename F>
@@ -72,7 +126,6 @@ void for_each_place(const ReferenceParameter& parameter, const kernels::Shape& s
 }  // namespace
 
 UNetSpec reference_spec(const Metadata& metadata) {
-  for (const auto& [name, value] : fixed_settings) expect(metadata, name, value);
   UNetSpec spec;
   spec.image_size = integer(metadata, "image_size");
   if (metadata.contains("num_channels")) spec.image_channels = integer(metadata, "num_channels");
@@ -80,19 +133,44 @@ UNetSpec reference_spec(const Metadata& metadata) {
   spec.channel_multipliers = integers(setting(metadata, "ch_mult"));
   spec.blocks = integer(metadata, "num_res_blocks");
   spec.attention_sizes = integers(setting(metadata, "attn_resolutions"));
-  spec.residual_scale = setting(metadata, "skip_rescale") == "True" ? static_cast<float>(std::sqrt(0.5)) : 1.0f;
+  spec.unit_range = !centred.read(metadata);
+  const bool divided = divides.read(metadata), of_ve = metadata.contains("sde") && ve.read(metadata);
+  spec.prediction = divided ? Prediction::scaled_score : of_ve ? Prediction::score : Prediction::noise;
+  if (models.read(metadata))
+    read_ncsnpp(metadata, spec);
+  else
+    read_ddpm(spec);
   return spec;
 }
 
 Metadata reference_metadata(const UNetSpec& spec) {
-  Metadata metadata = fixed_settings;
+  const bool ddpm = spec.group_channels == 1;
+  UNetSpec plain;  // what the reference has, besides what its metadata says
+  kernels::require(spec.time_input == plain.time_input && spec.up_attention == plain.up_attention &&
+                       spec.head_channels == plain.head_channels && spec.classes == plain.classes &&
+                       spec.resampled_shortcut_conv == plain.resampled_shortcut_conv &&
+                       (spec.group_channels == plain.group_channels || ddpm),
+                   "the reference implementation has no such network: its norms are not modulated, its attention has "
+                   "one head, and it is told no classes; export it under our names");
+  Metadata metadata;
   metadata["image_size"] = std::to_string(spec.image_size);
   metadata["num_channels"] = std::to_string(spec.image_channels);
   metadata["nf"] = std::to_string(spec.channels);
   metadata["ch_mult"] = tuple(spec.channel_multipliers);
   metadata["num_res_blocks"] = std::to_string(spec.blocks);
   metadata["attn_resolutions"] = tuple(spec.attention_sizes);
-  metadata["skip_rescale"] = spec.residual_scale == 1 ? "False" : "True";
+  const auto put = [&](const auto& names, auto value) { metadata[names.setting] = names.text(value); };
+  put(models, !ddpm);
+  put(centred, !spec.unit_range);
+  put(divides, spec.prediction == Prediction::scaled_score);
+  if (ddpm) return metadata;
+  put(blocks, spec.block);
+  put(filters, spec.filter);
+  put(embeddings, spec.embedding);
+  put(input_pyramids, spec.input_pyramid);
+  put(output_pyramids, spec.output_pyramid);
+  put(combines, spec.combine);
+  put(rescales, spec.residual_scale != 1);
   return metadata;
 }
 

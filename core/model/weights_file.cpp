@@ -21,7 +21,7 @@ std::vector<std::int64_t> extents(const kernels::Shape& shape) {
 Shapes expected_shapes(const NetworkParameters& network, Names names) {
   Shapes shapes;
   for (std::size_t i = 0; i < network.ours.size(); ++i) {
-    const auto& [tensor, name, initialiser] = network.ours[i];
+    const auto& [tensor, name, initialiser, training] = network.ours[i];
     if (names == Names::ours) {
       shapes[name] = extents(tensor.shape);
       continue;
@@ -74,9 +74,10 @@ void require_same_tensors(const SafeTensors& file, const std::string& source, co
 
 NetworkParameters::NetworkParameters(const UNetSpec& spec) {
   Program program;
-  const Tensor x = program.input("x", {1, spec.image_size, spec.image_size, spec.image_channels});
-  const Tensor label = program.input("label", {1});
-  reference = record_unet(program, spec, x, label, nullptr).reference;
+  const UNetInput input{.x = program.input("x", {1, spec.image_size, spec.image_size, spec.image_channels}),
+                        .time = program.input("time", {1}),
+                        .labels = spec.classes > 0 ? program.input("labels", {1}, program::Element::i64) : Tensor()};
+  reference = record_unet(program, spec, input, nullptr).reference;
   ours.assign(program.parameters().begin(), program.parameters().end());
 }
 
@@ -84,7 +85,7 @@ std::map<std::string, NamedTensor> to_tensors(const NetworkParameters& network, 
                                               const std::function<std::span<const float>(std::size_t)>& weights) {
   std::map<std::string, NamedTensor> tensors;
   for (std::size_t i = 0; i < network.ours.size(); ++i) {
-    const auto& [tensor, name, initialiser] = network.ours[i];
+    const auto& [tensor, name, initialiser, training] = network.ours[i];
     const std::span<const float> values = weights(i);
     if (names == Names::ours) {
       tensors[name] = {extents(tensor.shape), {values.begin(), values.end()}};
@@ -104,7 +105,7 @@ void from_tensors(const SafeTensors& file, const std::string& source, const Netw
   require_same_tensors(file, source, prefix.value_or(""),
                        expected_shapes(network, prefix ? Names::reference : Names::ours));
   for (std::size_t i = 0; i < network.ours.size(); ++i) {
-    const auto& [tensor, name, initialiser] = network.ours[i];
+    const auto& [tensor, name, initialiser, training] = network.ours[i];
     const std::vector<float> values =
         prefix ? from_reference(file, *prefix, network.reference[i], tensor.shape) : file.tensors.at(name).values;
     std::ranges::copy(values, weights(i).begin());

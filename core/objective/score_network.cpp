@@ -10,7 +10,7 @@ using program::Tensor;
 
 struct ScoreNetwork::Evaluation {
   program::Program program;
-  Tensor x, label, output;
+  Tensor x, time, labels, output;
   Tensor probe, gradient;  // only with the trace: v and v^T (d output/dx)
   std::unique_ptr<program::Executor> executor;
   std::vector<float> floats;  // of one transfer
@@ -21,8 +21,9 @@ ScoreNetwork::ScoreNetwork(const model::UNetSpec& spec, const kernels::Sde& sde,
   value_ = std::make_unique<Evaluation>();
   Evaluation& e = *value_;
   e.x = e.program.input("x", {images_per_run, spec.image_size, spec.image_size, spec.image_channels});
-  e.label = e.program.input("time label", {images_per_run});
-  e.output = model::record_unet(e.program, spec, e.x, e.label, nullptr).output;
+  e.time = e.program.input("time label", {images_per_run});
+  if (spec.classes > 0) e.labels = e.program.input("labels", {images_per_run}, program::Element::i64);
+  e.output = model::record_unet(e.program, spec, {.x = e.x, .time = e.time, .labels = e.labels}, nullptr).output;
   e.program.keep(e.output);
   weights_.resize(e.program.parameters().size());
 }
@@ -52,7 +53,8 @@ ScoreNetwork::Evaluation& ScoreNetwork::with_trace() {
   Evaluation& e = *with_trace_;
   e.program = value_->program;
   e.x = value_->x;
-  e.label = value_->label;
+  e.time = value_->time;
+  e.labels = value_->labels;
   e.output = value_->output;
   e.probe = e.program.input("probe", e.x.shape);
   const program::Seed seeds[] = {{e.output, e.probe}};
@@ -65,17 +67,22 @@ ScoreNetwork::Evaluation& ScoreNetwork::with_trace() {
 }
 
 void ScoreNetwork::run(Evaluation& e, std::span<const double> t, std::span<const double> x,
-                       std::span<const double> probe, std::span<double> score) {
+                       std::span<const std::int64_t> labels, std::span<const double> probe, std::span<double> score) {
   const auto upload = [&](const Tensor& tensor, std::span<const double> values) {
     e.floats.assign(static_cast<std::size_t>(tensor.shape.elements()), 0.0f);
     std::transform(values.begin(), values.end(), e.floats.begin(),
                    [](double value) { return static_cast<float>(value); });
     e.executor->upload(tensor, std::span<const float>(e.floats));
   };
-  std::vector<double> labels;
-  for (double time : t) labels.push_back(kernels::time_label(sde_, time));
+  std::vector<double> times;
+  for (double time : t) times.push_back(kernels::time_label(sde_, time));
   upload(e.x, x);
-  upload(e.label, labels);
+  upload(e.time, times);
+  if (e.labels) {
+    std::vector<std::int64_t> all(labels.begin(), labels.end());
+    all.resize(images_per_run);
+    e.executor->upload(e.labels, std::span<const std::int64_t>(all));
+  }
   if (e.probe) upload(e.probe, probe);
   e.executor->run();
   e.floats.resize(static_cast<std::size_t>(e.output.shape.elements()));
@@ -87,40 +94,76 @@ void ScoreNetwork::run(Evaluation& e, std::span<const double> t, std::span<const
   }
 }
 
+std::size_t ScoreNetwork::dims() const {
+  return static_cast<std::size_t>(spec_.image_size) * static_cast<std::size_t>(spec_.image_size) *
+         static_cast<std::size_t>(spec_.image_channels);
+}
+
+std::int64_t ScoreNetwork::null_label() const {
+  kernels::require(spec_.null_label,
+                   "the score without class is asked of a network that was not trained for it: name a class, or train "
+                   "with model.null_label_probability");
+  return spec_.classes;
+}
+
 likelihood::Score ScoreNetwork::score() {
-  const auto dims = static_cast<std::size_t>(spec_.image_size) * static_cast<std::size_t>(spec_.image_size) *
-                    static_cast<std::size_t>(spec_.image_channels);
-  // Calls run(first image, number of images) for each part of a call on n images.
-  const auto for_each_run = [](std::size_t n, auto&& run) {
-    for (std::size_t first = 0; first < n; first += images_per_run)
-      run(first, std::min<std::size_t>(images_per_run, n - first));
+  return labelled(spec_.classes > 0 ? std::vector{null_label()} : std::vector<std::int64_t>());
+}
+
+likelihood::Score ScoreNetwork::score(std::int64_t label) {
+  kernels::require(label >= 0 && label < spec_.labels(), "class {}: the network has classes 0 to {}", label,
+                   spec_.classes - 1);
+  return labelled({label});
+}
+
+namespace {
+
+/// Calls run(first image, number of images) for each part of a call on n images.
+template <typename Run>
+void for_each_run(std::size_t n, const Run& run) {
+  constexpr std::size_t most = ScoreNetwork::images_per_run;
+  for (std::size_t first = 0; first < n; first += most) run(first, std::min(most, n - first));
+}
+
+}  // namespace
+
+void ScoreNetwork::evaluate(std::span<const double> t, std::span<const double> x, std::span<const std::int64_t> labels,
+                            std::span<double> score) {
+  kernels::ensure(labels.size() == (spec_.classes > 0 ? t.size() : 0),
+                  "each image has a label where there are classes");
+  for_each_run(t.size(), [&](std::size_t first, std::size_t n) {
+    run(value(), t.subspan(first, n), x.subspan(first * dims(), n * dims()),
+        labels.empty() ? labels : labels.subspan(first, n), {}, score.subspan(first * dims(), n * dims()));
+  });
+}
+
+/// `label` is one for all images, or none.
+likelihood::Score ScoreNetwork::labelled(std::vector<std::int64_t> label) {
+  const auto labels_of = [label](std::size_t images) {
+    return label.empty() ? label : std::vector<std::int64_t>(images, label[0]);
   };
-  return {
-      .dims = static_cast<std::int64_t>(dims),
-      .batch = batch_,
-      .value =
-          [this, dims, for_each_run](std::span<const double> t, std::span<const double> x, std::span<double> score) {
-            for_each_run(t.size(), [&](std::size_t first, std::size_t n) {
-              run(value(), t.subspan(first, n), x.subspan(first * dims, n * dims), {},
-                  score.subspan(first * dims, n * dims));
-            });
-          },
-      .with_trace =
-          [this, dims, for_each_run](std::span<const double> t, std::span<const double> x,
-                                     std::span<const double> probe, std::span<double> score, std::span<double> trace) {
-            Evaluation& e = with_trace();
-            for_each_run(t.size(), [&](std::size_t first, std::size_t n) {
-              const auto v = probe.subspan(first * dims, n * dims);
-              run(e, t.subspan(first, n), x.subspan(first * dims, n * dims), v, score.subspan(first * dims, n * dims));
-              e.executor->download(e.gradient, std::span(e.floats));
-              for (std::size_t image = 0; image < n; ++image) {
-                double sum = 0;
-                for (std::size_t i = image * dims; i < (image + 1) * dims; ++i) sum += v[i] * e.floats[i];
-                trace[first + image] =
-                    kernels::output_sign(sde_) / kernels::standard_deviation(sde_, t[first + image]) * sum;
-              }
-            });
-          }};
+  return {.dims = static_cast<std::int64_t>(dims()),
+          .batch = batch_,
+          .value = [this, labels_of](std::span<const double> t, std::span<const double> x,
+                                     std::span<double> score) { evaluate(t, x, labels_of(t.size()), score); },
+          .with_trace =
+              [this, labels_of](std::span<const double> t, std::span<const double> x, std::span<const double> probe,
+                                std::span<double> score, std::span<double> trace) {
+                Evaluation& e = with_trace();
+                const std::size_t d = dims();
+                for_each_run(t.size(), [&](std::size_t first, std::size_t n) {
+                  const auto v = probe.subspan(first * d, n * d);
+                  run(e, t.subspan(first, n), x.subspan(first * d, n * d), labels_of(n), v,
+                      score.subspan(first * d, n * d));
+                  e.executor->download(e.gradient, std::span(e.floats));
+                  for (std::size_t image = 0; image < n; ++image) {
+                    double sum = 0;
+                    for (std::size_t i = image * d; i < (image + 1) * d; ++i) sum += v[i] * e.floats[i];
+                    trace[first + image] =
+                        kernels::output_sign(sde_) / kernels::standard_deviation(sde_, t[first + image]) * sum;
+                  }
+                });
+              }};
 }
 
 }  // namespace core::objective

@@ -12,7 +12,8 @@
 namespace core::objective {
 
 /// Holds the network's program for evaluation (no dropout) and, made at the first call that needs it, the one with
-/// v^T (d score/dx) v. Double precision outside, float32 inside.
+/// v^T (d score/dx) v. Double precision outside, float32 inside. A label is a class, or null_label(); a network without
+/// classes is given none.
 class ScoreNetwork {
  public:
   /// The network always runs on this many images, the last run of a call filled up: matrix kernels round differently
@@ -27,15 +28,28 @@ class ScoreNetwork {
   std::span<const program::Parameter> parameters() const;
   void bind(std::size_t parameter, std::span<float> weights);
 
-  /// Calls this network, which must outlive it.
+  /// Calls this network, which must outlive it. A network with classes gives every image the score without class:
+  /// throws InputError where it has not learned that.
   likelihood::Score score();
+  /// The score given this class, or null_label(), for every image.
+  likelihood::Score score(std::int64_t label);
+  /// score[n,dims] at t[n] and x[n,dims] for any number of images, each given its label[n].
+  void evaluate(std::span<const double> t, std::span<const double> x, std::span<const std::int64_t> labels,
+                std::span<double> score);
+
+  std::int64_t classes() const { return spec_.classes; }
+  /// The label that stands for no class. Throws InputError where the network was trained without.
+  std::int64_t null_label() const;
 
  private:
   struct Evaluation;  // a program, its executor and its ends
   Evaluation& value();
   Evaluation& with_trace();
-  void run(Evaluation& evaluation, std::span<const double> t, std::span<const double> x, std::span<const double> probe,
-           std::span<double> score);
+  /// On up to images_per_run images; `labels` is empty where there are no classes.
+  void run(Evaluation& evaluation, std::span<const double> t, std::span<const double> x,
+           std::span<const std::int64_t> labels, std::span<const double> probe, std::span<double> score);
+  likelihood::Score labelled(std::vector<std::int64_t> label);
+  std::size_t dims() const;
 
   model::UNetSpec spec_;
   kernels::Sde sde_;

@@ -28,6 +28,7 @@ TrainingProgram record_training(const config::RunConfig& config, kernels::Mode p
                                .positions = t.positions,
                                .seed = seed,
                                .flip = config.data().horizontal_flip() ? kernels::Flip::random : kernels::Flip::never,
+                               .range = sde::pixel_range(config),
                                .x = x});
   t.time = p.tensor("time", {b}, Role::output);
   const Tensor mean = p.tensor("mean coefficient", {b}), deviation = p.tensor("standard deviation", {b});
@@ -46,7 +47,18 @@ TrainingProgram record_training(const config::RunConfig& config, kernels::Mode p
       .x = x, .mean = mean, .deviation = deviation, .positions = t.positions, .seed = seed, .xt = xt, .noise = noise});
 
   const model::DropoutKeys keys{.seed = seed, .positions = t.positions};
-  const Tensor output = model::record_unet(p, spec, xt, label, &keys).output;
+  Tensor labels;
+  if (spec.classes > 0) {
+    t.labels = p.input("labels", {b}, Element::i64);
+    labels = p.tensor("labels told", {b}, Role::activation, Element::i64);
+    p.record(kernels::DropLabels{.labels = t.labels,
+                                 .positions = t.positions,
+                                 .seed = seed,
+                                 .null_label = spec.classes,
+                                 .rate = static_cast<float>(config.model().null_label_probability()),
+                                 .y = labels});
+  }
+  const Tensor output = model::record_unet(p, spec, {.x = xt, .time = label, .labels = labels}, &keys).output;
   t.loss = p.tensor("loss", {b}, Role::output);
   p.record(kernels::NoiseLoss{
       .output = output, .noise = noise, .weight = weight, .sign = kernels::output_sign(law.sde), .loss = t.loss});

@@ -13,6 +13,7 @@ namespace core::objective {
 struct TrainingProgram {
   program::Program program;
   program::Tensor pixels;         // in: [b,h,w,c] u8
+  program::Tensor labels;         // in: [b] i64, the images' classes; absent where model.classes is 0
   program::Tensor positions;      // in: [b] i64, the images' global positions: the key of all that is random about them
   program::Tensor loss_gradient;  // in: [b], what each image's loss counts for in the sum that is minimised
   program::Tensor loss, time;     // out: [b] weighted squared residual per dimension, and the time it was drawn at

@@ -30,9 +30,10 @@ double mib(std::size_t bytes) {
 
 }  // namespace
 
-std::int64_t parameter_count(const Program& program) {
+std::int64_t parameter_count(const Program& program, Training training) {
   std::int64_t count = 0;
-  for (const Parameter& parameter : program.parameters()) count += parameter.tensor.shape.elements();
+  for (const Parameter& parameter : program.parameters())
+    count += parameter.training == training ? parameter.tensor.shape.elements() : 0;
   return count;
 }
 
@@ -48,10 +49,12 @@ std::string describe(const Program& program, const Plan& plan) {
   std::size_t gradients = 0;
   for (const TensorInfo& info : program.tensors())
     gradients += info.role == Role::gradient ? info.tensor.size_bytes() : 0;
-  const std::int64_t parameters = parameter_count(program);
-  text += fmt::format("\nparameters   {:>14}\nGFLOP        {:>14.2f} a run\n", parameters, total_flops(program) * 1e-9);
+  const std::int64_t learned = parameter_count(program), frozen = parameter_count(program, Training::frozen);
+  text +=
+      fmt::format("\nparameters   {:>14}{}\nGFLOP        {:>14.2f} a run\n", learned,
+                  frozen > 0 ? fmt::format(" and {} that are not trained", frozen) : "", total_flops(program) * 1e-9);
   text += fmt::format("weights      {:>14.1f} MiB\ngradients    {:>14.1f} MiB\n",
-                      mib(static_cast<std::size_t>(parameters) * 4), mib(gradients));
+                      mib(static_cast<std::size_t>(learned + frozen) * 4), mib(gradients));
   text += fmt::format("activations  {:>14.1f} MiB ({:.1f} MiB if none shared memory)\n", mib(plan.arena_bytes),
                       mib(plan.activation_bytes));
   return text;

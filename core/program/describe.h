@@ -7,8 +7,8 @@
 
 namespace core::program {
 
-/// Number of parameters' elements.
-std::int64_t parameter_count(const Program& program);
+/// Number of parameters' elements: of those that are learned, or of those that are frozen.
+std::int64_t parameter_count(const Program& program, Training training = Training::learned);
 
 /// Floating-point operations of one run.
 double total_flops(const Program& program);

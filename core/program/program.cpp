@@ -11,9 +11,9 @@ Tensor Program::tensor(std::string name, Shape shape, Role role, Element element
   return tensor;
 }
 
-Tensor Program::parameter(std::string name, Shape shape, Initialiser initialiser) {
+Tensor Program::parameter(std::string name, Shape shape, Initialiser initialiser, Training training) {
   const Tensor made = tensor(name, shape, Role::parameter);
-  parameters_.push_back({made, std::move(name), initialiser});
+  parameters_.push_back({made, std::move(name), initialiser, training});
   return made;
 }
 

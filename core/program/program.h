@@ -31,16 +31,22 @@ struct TensorInfo {
   Tensor tensor;
 };
 
-/// How a parameter starts: uniform in [centre - limit, centre + limit].
+/// How a parameter starts: uniform in [centre - limit, centre + limit], or normal with mean `centre` where there is a
+/// standard deviation.
 struct Initialiser {
   float centre = 0;
   float limit = 0;
+  float deviation = 0;
 };
+
+/// A frozen parameter is part of the model and of its checkpoints, but its gradient is 0.
+enum class Training : std::uint8_t { learned, frozen };
 
 struct Parameter {
   Tensor tensor;
   std::string name;
   Initialiser initialiser;
+  Training training = Training::learned;
 };
 
 class Program {
@@ -50,7 +56,7 @@ class Program {
     return tensor(std::move(name), shape, Role::input, element);
   }
   /// Parameters keep the order in which they are made: it is the order of the flat parameter space.
-  Tensor parameter(std::string name, Shape shape, Initialiser initialiser);
+  Tensor parameter(std::string name, Shape shape, Initialiser initialiser, Training training = Training::learned);
 
   void record(Op op);
   /// Puts records behind others, which are given by their index.

@@ -31,11 +31,21 @@ void reverse_of(const Linear& op, Tape& tape) {
   }
 }
 
+/// dx0 and dx1 from the gradient of their concatenation along the channels.
+void split_channels(const Tensor& x0, const Tensor& x1, const Tensor& gradient, Tape& tape) {
+  const auto dx0 = tape.contribute(x0), dx1 = tape.contribute(x1);
+  const std::int64_t c0 = x0.shape[x0.shape.rank() - 1];
+  if (dx0.tensor) tape.record(AddScaled{.x = gradient, .y = dx0.tensor, .mode = dx0.mode});
+  if (dx1.tensor) tape.record(AddScaled{.x = gradient, .y = dx1.tensor, .first_channel = c0, .mode = dx1.mode});
+}
+
 /// Of the sources, from the gradient dz behind the prologue; through the norm where there is one.
 void reverse_of_sources(const Conv& op, Tape& tape, const Tensor& dy) {
   const bool normed = static_cast<bool>(op.prologue.coefficients);
   const NormCoefficients* norm = normed ? &tape.norm_of(op.prologue.coefficients) : nullptr;
   if (!(tape.wants(op.x0) || tape.wants(op.x1) || (norm && tape.wants(norm->gamma)))) return;
+  ensure(!norm || !tape.wants(norm->modulation) || tape.wants(norm->gamma),
+         "a modulation's gradient is wanted only together with the norm's parameters'");
   const Shape& x = op.x0.shape;
   const std::int64_t c = op.weight.shape[3];
   const std::string name = "gradient into " + tape.info(op.y).name;
@@ -52,25 +62,29 @@ void reverse_of_sources(const Conv& op, Tape& tape, const Tensor& dy) {
   if (norm) {
     const auto dx0 = tape.contribute(op.x0), dx1 = tape.contribute(op.x1);
     const auto dgamma = tape.contribute(norm->gamma), dbeta = tape.contribute(norm->beta);
+    const Tensor dmodulation =
+        tape.wants(norm->modulation) ? tape.activation(name + " modulation", norm->modulation.shape) : Tensor();
     tape.record(NormGradient{.dz = dz,
                              .sums = sums,
                              .x0 = op.x0,
                              .x1 = op.x1,
                              .statistics = op.prologue.statistics,
                              .gamma = norm->gamma,
+                             .beta = norm->beta,
+                             .modulation = norm->modulation,
                              .dx0 = dx0.tensor,
                              .dx1 = dx1.tensor,
                              .dgamma = dgamma.tensor,
                              .dbeta = dbeta.tensor,
+                             .dmodulation = dmodulation,
                              .mode0 = dx0.mode,
                              .mode1 = dx1.mode,
                              .parameter_mode = dgamma.mode});
+    if (dmodulation) tape.adopt(norm->modulation, dmodulation);
   } else if (!op.x1) {
     tape.adopt(op.x0, dz);
   } else {
-    const auto dx0 = tape.contribute(op.x0), dx1 = tape.contribute(op.x1);
-    if (dx0.tensor) tape.record(AddScaled{.x = dz, .y = dx0.tensor, .mode = dx0.mode});
-    if (dx1.tensor) tape.record(AddScaled{.x = dz, .y = dx1.tensor, .first_channel = x[3], .mode = dx1.mode});
+    split_channels(op.x0, op.x1, dz, tape);
   }
 }
 
@@ -99,6 +113,44 @@ void reverse_of(const Conv& op, Tape& tape) {
     ensure(!tape.wants(op.embedding), "an embedding's gradient is wanted only together with the weights'");
   }
   reverse_of_sources(op, tape, dy);
+}
+
+void reverse_of(const Affine& op, Tape& tape) {
+  const auto dx = tape.contribute(op.x);
+  tape.record(AddScaled{.x = tape.gradient(op.y), .y = dx.tensor, .scale = op.scale, .mode = dx.mode});
+}
+
+void reverse_of(const ScaleImages& op, Tape& tape) {
+  ensure(!tape.wants(op.factor), "the factor of ScaleImages is given");
+  const Tensor dx = tape.activation("gradient into " + tape.info(op.y).name, op.x.shape);
+  tape.record(ScaleImages{.x = tape.gradient(op.y), .factor = op.factor, .y = dx});
+  tape.adopt(op.x, dx);
+}
+
+void reverse_of(const Concatenate& op, Tape& tape) {
+  ensure(op.axis == op.y.shape.rank() - 1, "only a concatenation of channels has a gradient");
+  split_channels(op.x0, op.x1, tape.gradient(op.y), tape);
+}
+
+void reverse_of(const Resize& op, Tape& tape) {
+  const Tensor dx = tape.activation("gradient into " + tape.info(op.y).name, op.x.shape);
+  tape.record(ResizeGradient{.dy = tape.gradient(op.y), .resample = op.resample, .dx = dx});
+  tape.adopt(op.x, dx);
+}
+
+void reverse_of(const LabelEmbedding& op, Tape& tape) {
+  const Tensor dy = tape.gradient(op.y);
+  if (const auto dx = tape.contribute(op.x); dx.tensor)
+    tape.record(AddScaled{.x = dy, .y = dx.tensor, .mode = dx.mode});
+  if (const auto dtable = tape.contribute(op.table); dtable.tensor) {
+    tape.record(LabelEmbeddingGradient{.dy = dy, .labels = op.labels, .dtable = dtable.tensor, .mode = dtable.mode});
+  }
+}
+
+/// The frequencies are not trained: their gradient is 0.
+void reverse_of(const FourierEmbedding& op, Tape& tape) {
+  const auto gradient = tape.contribute(op.frequencies);
+  tape.record(AddScaled{.x = op.frequencies, .y = gradient.tensor, .scale = 0, .mode = gradient.mode});
 }
 
 void reverse_of(const Attention& op, Tape& tape) {
@@ -137,8 +189,17 @@ void reverse_of(const DrawTime&, Tape&) {
 void reverse_of(const Perturb&, Tape&) {
   refuse("Perturb");
 }
+void reverse_of(const DropLabels&, Tape&) {
+  refuse("DropLabels");
+}
 void reverse_of(const AddScaled&, Tape&) {
   refuse("AddScaled");
+}
+void reverse_of(const ResizeGradient&, Tape&) {
+  refuse("ResizeGradient");
+}
+void reverse_of(const LabelEmbeddingGradient&, Tape&) {
+  refuse("LabelEmbeddingGradient");
 }
 void reverse_of(const LinearDataGradient&, Tape&) {
   refuse("LinearDataGradient");

@@ -120,11 +120,11 @@ Samples probability_flow(const Score& score, std::span<const std::int64_t> indic
   return samples;
 }
 
-std::vector<std::uint8_t> to_pixels(std::span<const double> x) {
+std::vector<std::uint8_t> to_pixels(std::span<const double> x, const kernels::PixelRange& range) {
   std::vector<std::uint8_t> pixels;
   for (double value : x) {
     ensure(!std::isnan(value), "samplers give numbers");
-    pixels.push_back(static_cast<std::uint8_t>(std::clamp(std::floor(128 * (value + 1)), 0.0, 255.0)));
+    pixels.push_back(static_cast<std::uint8_t>(std::clamp(std::floor(range.level(value)), 0.0, 255.0)));
   }
   return pixels;
 }

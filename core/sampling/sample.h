@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/likelihood/score.h"
+#include "kernels/pixel_range.h"
 #include "kernels/sde.h"
 
 namespace core::sampling {
@@ -34,7 +35,7 @@ Samples euler_maruyama(const Score& score, std::span<const std::int64_t> indices
 /// image: (x + s^2 score)/a.
 Samples probability_flow(const Score& score, std::span<const std::int64_t> indices, const Settings& settings);
 
-/// [-1,1] to 0..255: floor(128 (x + 1)), clipped; the inverse of dequantisation.
-std::vector<std::uint8_t> to_pixels(std::span<const double> x);
+/// The range to 0..255: floor(range.level(x)), clipped; the inverse of dequantisation.
+std::vector<std::uint8_t> to_pixels(std::span<const double> x, const kernels::PixelRange& range = {});
 
 }  // namespace core::sampling

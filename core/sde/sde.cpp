@@ -27,6 +27,10 @@ kernels::TimeLaw time_law(const config::RunConfig& config) {
               objective.weighting() == config::SIMPLE ? kernels::Weighting::simple : kernels::Weighting::likelihood};
 }
 
+kernels::PixelRange pixel_range(const config::RunConfig& config) {
+  return config.data().pixel_range() == config::ZERO_TO_ONE ? kernels::unit_range : kernels::PixelRange();
+}
+
 std::string describe(const kernels::Sde& sde) {
   if (sde.kind == SdeKind::ve) return fmt::format("VE (sigma {} to {})", sde.sigma_min, sde.sigma_max);
   return fmt::format("{} (beta {} to {})", sde.kind == SdeKind::vp ? "VP" : "sub-VP", sde.beta_min, sde.beta_max);

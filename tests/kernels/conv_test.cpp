@@ -30,14 +30,69 @@ struct ConvCase {
   float scale;
 };
 
-std::int64_t out_h(const ConvCase& s, std::int64_t extent) {
-  return s.resample == Resample::up ? 2 * extent : s.resample == Resample::down ? extent / 2 : extent;
-}
+/// One axis of Resample's table, as it stands there: u has `extent` pixels, v `v_extent`, and the convolution steps by
+/// `step` from the tap at v[step o + r - padding].
+struct Axis {
+  Axis(Resample resample, std::int64_t extent_of_u) : resample_(resample), extent(extent_of_u) {
+    switch (resample) {
+      case Resample::none:
+        v_extent = output = extent;
+        break;
+      case Resample::up:
+      case Resample::fir_up:
+        v_extent = output = 2 * extent;
+        break;
+      case Resample::down:
+      case Resample::fir_down:
+        v_extent = output = extent / 2;
+        break;
+      case Resample::stride:
+        v_extent = extent, output = extent / 2, step = 2, padding = 0;
+        break;
+      case Resample::fir_stride:
+        v_extent = extent + 1, output = extent / 2, step = 2, padding = 0;
+        break;
+      case Resample::fir_transpose:
+        v_extent = 2 * extent + 2, output = 2 * extent, padding = 0;
+        break;
+    }
+  }
+  /// dv[j]/du[i].
+  double weight(std::int64_t j, std::int64_t i) const {
+    const auto k = [](std::int64_t a) { return a == 0 || a == 3 ? 1.0 : a == 1 || a == 2 ? 3.0 : 0.0; };
+    switch (resample_) {
+      case Resample::none:
+      case Resample::stride:
+        return i == j;
+      case Resample::up:
+        return i == j / 2;
+      case Resample::down:
+        return i / 2 == j ? 0.5 : 0;
+      case Resample::fir_up:
+        return k(2 * i - j + 2) / 4;
+      case Resample::fir_down:
+        return k(i - 2 * j + 1) / 8;
+      case Resample::fir_stride:
+        return k(i - j + 2) / 8;
+      case Resample::fir_transpose:
+        return k(2 * i - j + 3) / 4;
+    }
+    return 0;
+  }
+  Resample resample_;
+  std::int64_t extent, v_extent = 0, output = 0, step = 1, padding = 1;
+};
 
 /// One case with its tensors, and the same computation in double by its definition.
 struct Problem {
   explicit Problem(const ConvCase& what)
-      : s(what), at(what.at), h(out_h(s, at.h)), w(out_h(s, at.w)), arena(static_cast<unsigned>(at.n * 100 + at.k)) {
+      : s(what),
+        at(what.at),
+        rows(s.resample, at.h),
+        columns(s.resample, at.w),
+        h(rows.output),
+        w(columns.output),
+        arena(static_cast<unsigned>(at.n * 100 + at.k)) {
     x0 = arena.uniform({at.n, at.h, at.w, at.c0});
     if (at.c1) x1 = arena.uniform({at.n, at.h, at.w, at.c1});
     weight = arena.uniform({at.k, at.r, at.r, at.c()});
@@ -91,33 +146,35 @@ struct Problem {
         u[j] = s.activation == Activation::silu ? z[j] / (1 + std::exp(-z[j])) : z[j];
         if (s.dropout) u[j] *= dropout_factor(prologue.dropout, positions[static_cast<std::size_t>(n)], i);
       }
-    if (s.resample == Resample::none) return u;
-    Values v;
-    for (std::int64_t n = 0; n < at.n; ++n)
-      for (std::int64_t y = 0; y < h; ++y)
-        for (std::int64_t x = 0; x < w; ++x)
-          for (std::int64_t c = 0; c < at.c(); ++c)
-            v.push_back(s.resample == Resample::up
-                            ? u[source_index(n, y / 2, x / 2, c)]
-                            : (u[source_index(n, 2 * y, 2 * x, c)] + u[source_index(n, 2 * y, 2 * x + 1, c)] +
-                               u[source_index(n, 2 * y + 1, 2 * x, c)] + u[source_index(n, 2 * y + 1, 2 * x + 1, c)]) /
-                                  4);
+    Values v(static_cast<std::size_t>(at.n * rows.v_extent * columns.v_extent * at.c()));
+    for (std::size_t i = 0; i < v.size(); ++i) {
+      const auto o = static_cast<std::int64_t>(i);
+      const std::int64_t c = o % at.c(), column = o / at.c() % columns.v_extent,
+                         row = o / at.c() / columns.v_extent % rows.v_extent,
+                         image = o / at.c() / columns.v_extent / rows.v_extent;
+      for (std::int64_t y = 0; y < at.h; ++y) {
+        if (rows.weight(row, y) == 0) continue;
+        for (std::int64_t x = 0; x < at.w; ++x)
+          v[i] += rows.weight(row, y) * columns.weight(column, x) * u[source_index(image, y, x, c)];
+      }
+    }
     return v;
   }
 
-  /// The bare convolution of v[n,h',w',c] with weights [k,r,r,c].
+  /// The bare convolution of v with weights [k,r,r,c].
   Values convolve(const Values& v, const Values& weights) const {
     Values y(static_cast<std::size_t>(output_shape().elements()));
-    const std::int64_t c = at.c(), half = at.r / 2;
+    const std::int64_t c = at.c(), padding = at.r == 3 ? rows.padding : 0;
     for (std::size_t i = 0; i < y.size(); ++i) {
       const auto o = static_cast<std::int64_t>(i);
       const std::int64_t k = o % at.k, column = o / at.k % w, row = o / at.k / w % h, image = o / at.k / w / h;
       double sum = 0;
       for (std::int64_t a = 0; a < at.r; ++a)
         for (std::int64_t b = 0; b < at.r; ++b) {
-          const std::int64_t from_row = row + a - half, from_column = column + b - half;
-          if (from_row < 0 || from_row >= h || from_column < 0 || from_column >= w) continue;
-          const double* in = &v[static_cast<std::size_t>(((image * h + from_row) * w + from_column) * c)];
+          const std::int64_t from_row = rows.step * row + a - padding, from_column = rows.step * column + b - padding;
+          if (from_row < 0 || from_row >= rows.v_extent || from_column < 0 || from_column >= columns.v_extent) continue;
+          const double* in =
+              &v[static_cast<std::size_t>(((image * rows.v_extent + from_row) * columns.v_extent + from_column) * c)];
           const double* by = &weights[static_cast<std::size_t>(((k * at.r + a) * at.r + b) * c)];
           for (std::int64_t j = 0; j < c; ++j) sum += in[j] * by[j];
         }
@@ -128,6 +185,7 @@ struct Problem {
 
   ConvCase s;
   Extents at;
+  Axis rows, columns;
   std::int64_t h, w;
   Arena arena;
   Tensor x0, x1, weight;
@@ -157,6 +215,16 @@ std::vector<ConvCase> all_cases() {
               if (!second) at.c1 = 0, at.groups = 1;
               cases.push_back({at, norm, activation, dropout, resample, turn * 7 % 16, turn % 3 ? 0.7f : 1.0f});
             }
+  turn = 0;
+  for (Resample resample :
+       {Resample::fir_up, Resample::fir_down, Resample::stride, Resample::fir_stride, Resample::fir_transpose})
+    for (unsigned prologue = 0; prologue < 16; ++prologue, ++turn) {
+      Extents at = sizes[turn % std::size(sizes)];
+      if (resample >= Resample::stride) at.r = 3;
+      if (prologue & 8) at.c1 = 0, at.groups = 1;
+      cases.push_back({at, (prologue & 1) != 0, prologue & 2 ? Activation::silu : Activation::none, (prologue & 4) != 0,
+                       resample, turn * 7 % 16, turn % 3 ? 0.7f : 1.0f});
+    }
   for (unsigned operands = 0; operands < 16; ++operands)  // and the epilogue's, on odd images and on a single pixel
     for (const Extents& at :
          {Extents{3, 7, 7, 3, 0, 5, 3, 3}, Extents{2, 1, 1, 6, 3, 4, 1, 3}, Extents{1, 4, 4, 1, 0, 32, 3, 1}, Extents{2, 7, 9, 16, 0, 48, 3, 1}})

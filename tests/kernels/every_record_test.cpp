@@ -21,8 +21,20 @@ std::string suite(type_identity<DrawTime>) {
 std::string suite(type_identity<Perturb>) {
   return "Perturb";
 }
+std::string suite(type_identity<DropLabels>) {
+  return "DropLabels";
+}
 std::string suite(type_identity<TimeEmbedding>) {
   return "TimeEmbedding";
+}
+std::string suite(type_identity<FourierEmbedding>) {
+  return "FourierEmbedding";
+}
+std::string suite(type_identity<LabelEmbedding>) {
+  return "LabelEmbedding";
+}
+std::string suite(type_identity<LabelEmbeddingGradient>) {
+  return "LabelEmbeddingGradient";
 }
 std::string suite(type_identity<Linear>) {
   return "Linear";
@@ -41,6 +53,21 @@ std::string suite(type_identity<SiluGradient>) {
 }
 std::string suite(type_identity<AddScaled>) {
   return "AddScaled";
+}
+std::string suite(type_identity<Affine>) {
+  return "Affine";
+}
+std::string suite(type_identity<ScaleImages>) {
+  return "ScaleImages";
+}
+std::string suite(type_identity<Concatenate>) {
+  return "Concatenate";
+}
+std::string suite(type_identity<Resize>) {
+  return "Resize";
+}
+std::string suite(type_identity<ResizeGradient>) {
+  return "ResizeGradient";
 }
 std::string suite(type_identity<Conv>) {
   return "Conv";

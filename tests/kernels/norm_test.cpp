@@ -65,40 +65,56 @@ Values moments(const NormCase& s, const Values& x, std::int64_t channels) {
   return result;
 }
 
-TEST(NormCoefficients, MakeGroupNormAnAffineMap) {
-  for (const NormCase& s : cases) {
-    SCOPED_TRACE(fmt::format("n{} {}x{} {}+{} groups {}", s.n, s.h, s.w, s.c0, s.c1, s.groups));
-    Arena arena(3);
-    const Values x0 = arena.values(arena.uniform(s.source(s.c0), 2, 4)),
-                 x1 = arena.values(arena.uniform(s.source(s.c1)));
-    NormCoefficients op;
-    op.moments0 = arena.of({s.n, s.c0, 2}, moments(s, x0, s.c0));
-    if (s.c1) op.moments1 = arena.of({s.n, s.c1, 2}, moments(s, x1, s.c1));
-    op.gamma = arena.uniform({s.c0 + s.c1});
-    op.beta = arena.uniform({s.c0 + s.c1});
-    op.epsilon = 0.01f;
-    op.coefficients = arena.uniform({s.n, s.c0 + s.c1, 2});
-    op.statistics = arena.uniform({s.n, s.groups, 2});
-    arena.run(op);
+/// 1 + scale and shift of channel c of an image, from modulation[n,2c]; 1 and 0 where there is none.
+double factor(const NormCase& s, const Values& modulation, std::size_t image, std::size_t c) {
+  return modulation.empty() ? 1 : 1 + modulation[image * 2 * s.c() + c];
+}
+double shift(const NormCase& s, const Values& modulation, std::size_t image, std::size_t c) {
+  return modulation.empty() ? 0 : modulation[image * 2 * s.c() + s.c() + c];
+}
 
-    const Values x = concatenate(s, x0, x1), gamma = arena.values(op.gamma), beta = arena.values(op.beta);
-    const GroupNorm norm = group_norm(s, x, op.epsilon);
-    expect_close(arena.values(op.statistics), norm.statistics, 1e-6, "statistics");
-    const Values coefficients = arena.values(op.coefficients);
-    Values got, wanted;
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      const std::size_t c = i % s.c(), pair = 2 * (i / s.c() / s.pixels() * s.c() + c);
-      got.push_back(coefficients[pair] * x[i] + coefficients[pair + 1]);
-      wanted.push_back(gamma[c] * norm.xhat[i] + beta[c]);
-    }
-    expect_close(got, wanted, 2e-6, "a x + b");
+void check_coefficients(const NormCase& s, bool adaptive) {
+  SCOPED_TRACE(fmt::format("n{} {}x{} {}+{} groups {} {}", s.n, s.h, s.w, s.c0, s.c1, s.groups, adaptive));
+  Arena arena(3);
+  const Values x0 = arena.values(arena.uniform(s.source(s.c0), 2, 4)), x1 = arena.values(arena.uniform(s.source(s.c1)));
+  NormCoefficients op;
+  op.moments0 = arena.of({s.n, s.c0, 2}, moments(s, x0, s.c0));
+  if (s.c1) op.moments1 = arena.of({s.n, s.c1, 2}, moments(s, x1, s.c1));
+  op.gamma = arena.uniform({s.c0 + s.c1});
+  op.beta = arena.uniform({s.c0 + s.c1});
+  if (adaptive) op.modulation = arena.uniform({s.n, 2 * (s.c0 + s.c1)});
+  op.epsilon = 0.01f;
+  op.coefficients = arena.uniform({s.n, s.c0 + s.c1, 2});
+  op.statistics = arena.uniform({s.n, s.groups, 2});
+  arena.run(op);
+
+  const Values x = concatenate(s, x0, x1), gamma = arena.values(op.gamma), beta = arena.values(op.beta);
+  const GroupNorm norm = group_norm(s, x, op.epsilon);
+  expect_close(arena.values(op.statistics), norm.statistics, 1e-6, "statistics");
+  const Values coefficients = arena.values(op.coefficients), modulation = arena.values(op.modulation);
+  Values got, wanted;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const std::size_t c = i % s.c(), image = i / s.c() / s.pixels(), pair = 2 * (image * s.c() + c);
+    got.push_back(coefficients[pair] * x[i] + coefficients[pair + 1]);
+    wanted.push_back(factor(s, modulation, image, c) * (gamma[c] * norm.xhat[i] + beta[c]) +
+                     shift(s, modulation, image, c));
   }
+  expect_close(got, wanted, 2e-6, "a x + b");
+}
+
+TEST(NormCoefficients, MakeGroupNormAnAffineMap) {
+  for (const NormCase& s : cases) check_coefficients(s, false);
+}
+
+TEST(NormCoefficients, WithModulationAreAdaptive) {
+  for (const NormCase& s : cases) check_coefficients(s, true);
 }
 
 /// Which of NormGradient's operands are there, and how they are written.
 struct Choice {
   bool dx0, dx1, dgamma, dbeta;
   Mode mode0, mode1, parameter_mode;
+  bool adaptive = false;
 };
 
 void check_gradient(const NormCase& s, const Choice& choice) {
@@ -109,16 +125,22 @@ void check_gradient(const NormCase& s, const Choice& choice) {
   if (s.c1) op.x1 = arena.uniform(s.source(s.c1));
   op.dz = arena.uniform(s.source(s.c0 + s.c1));
   op.gamma = arena.uniform({s.c0 + s.c1});
+  if (choice.adaptive) {
+    op.beta = arena.uniform({s.c0 + s.c1});
+    op.modulation = arena.uniform({s.n, 2 * (s.c0 + s.c1)});
+    op.dmodulation = arena.uniform(op.modulation.shape);
+  }
   const Values x0 = arena.values(op.x0), x1 = arena.values(op.x1), dz = arena.values(op.dz),
-               gamma = arena.values(op.gamma);
+               gamma = arena.values(op.gamma), beta = arena.values(op.beta), modulation = arena.values(op.modulation);
   const GroupNorm norm = group_norm(s, concatenate(s, x0, x1), epsilon);
   Values sums(static_cast<std::size_t>(s.n) * s.c() * 2), dgamma(s.c()), dbeta(s.c());
   for (std::size_t i = 0; i < dz.size(); ++i) {
     const std::size_t pair = 2 * (i / s.c() / s.pixels() * s.c() + i % s.c());
     sums[pair] += dz[i];
     sums[pair + 1] += dz[i] * norm.xhat[i];
-    dbeta[i % s.c()] += dz[i];
-    dgamma[i % s.c()] += dz[i] * norm.xhat[i];
+    const double by = factor(s, modulation, i / s.c() / s.pixels(), i % s.c());
+    dbeta[i % s.c()] += by * dz[i];
+    dgamma[i % s.c()] += by * dz[i] * norm.xhat[i];
   }
   op.sums = arena.of({s.n, s.c0 + s.c1, 2}, sums);
   op.statistics = arena.of({s.n, s.groups, 2}, norm.statistics);
@@ -141,7 +163,8 @@ void check_gradient(const NormCase& s, const Choice& choice) {
   const auto loss = [&](const Values& first, const Values& second) {
     const Values xhat = group_norm(s, concatenate(s, first, second), epsilon).xhat;
     double sum = 0;
-    for (std::size_t i = 0; i < dz.size(); ++i) sum += dz[i] * gamma[i % s.c()] * xhat[i];
+    for (std::size_t i = 0; i < dz.size(); ++i)
+      sum += dz[i] * factor(s, modulation, i / s.c() / s.pixels(), i % s.c()) * gamma[i % s.c()] * xhat[i];
     return sum;
   };
   if (op.dx0)
@@ -150,6 +173,15 @@ void check_gradient(const NormCase& s, const Choice& choice) {
   if (op.dx1)
     expect_gradient([&](const Values& x) { return loss(x0, x); }, x1, difference(arena.values(op.dx1), dx1), 4e-6,
                     "dx1");
+  const auto modulated = [&](const Values& point) {
+    double sum = 0;
+    for (std::size_t i = 0; i < dz.size(); ++i) {
+      const std::size_t image = i / s.c() / s.pixels(), c = i % s.c();
+      sum += dz[i] * (factor(s, point, image, c) * (gamma[c] * norm.xhat[i] + beta[c]) + shift(s, point, image, c));
+    }
+    return sum;
+  };
+  if (op.dmodulation) expect_gradient(modulated, modulation, arena.values(op.dmodulation), 4e-6, "dmodulation");
   if (op.dgamma) expect_close(difference(arena.values(op.dgamma), dgamma_before), dgamma, 2e-6, "dgamma");
   if (op.dbeta) expect_close(difference(arena.values(op.dbeta), dbeta_before), dbeta, 2e-6, "dbeta");
 }
@@ -161,7 +193,9 @@ TEST(NormGradient, AgreesWithFiniteDifferences) {
                                 {true, true, true, false, overwrite, accumulate, overwrite},
                                 {false, true, false, true, overwrite, overwrite, accumulate},
                                 {true, false, false, false, accumulate, overwrite, overwrite},
-                                {false, false, true, true, overwrite, overwrite, overwrite}};
+                                {false, false, true, true, overwrite, overwrite, overwrite},
+                                {true, true, true, true, overwrite, accumulate, accumulate, true},
+                                {false, false, false, false, overwrite, overwrite, overwrite, true}};
   for (const NormCase& s : cases)
     for (const Choice& choice : choices) {
       SCOPED_TRACE(

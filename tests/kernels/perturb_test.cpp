@@ -2,6 +2,8 @@
 
 #include <numeric>
 
+#include <algorithm>
+
 #include "tests/kernels/arena.h"
 
 namespace kernels::test {
@@ -174,6 +176,44 @@ TEST(Perturb, NoiseDependsOnThePositionAndNotOnTheBatch) {
   };
   const Values together = noise_at({7, 8, 9}), alone = noise_at({8});
   EXPECT_TRUE(std::equal(alone.begin(), alone.end(), together.begin() + 25));
+}
+
+TEST(DropLabels, DropsItsShareByPositionAlone) {
+  constexpr std::size_t images = 4096;
+  std::vector<std::int64_t> labels(images), positions(images);
+  for (std::size_t i = 0; i < images; ++i)
+    labels[i] = static_cast<std::int64_t>(i % 10), positions[i] = 5'000'000'000 + static_cast<std::int64_t>(i);
+  Arena arena(9);
+  DropLabels op{.labels = arena.integers(labels),
+                .positions = arena.integers(positions),
+                .seed = 77,
+                .null_label = 10,
+                .rate = 0.25f,
+                .y = arena.integers(labels)};
+  arena.run(op);
+  double dropped = 0;
+  std::vector<std::int64_t> first(arena.data<std::int64_t>(op.y), arena.data<std::int64_t>(op.y) + images);
+  for (std::size_t i = 0; i < images; ++i) {
+    EXPECT_TRUE(first[i] == labels[i] || first[i] == 10);
+    dropped += first[i] == 10;
+  }
+  EXPECT_NEAR(dropped / images, 0.25, 0.03);  // four standard deviations
+
+  // The same positions in another order are dropped alike; another seed drops others; a rate of 0 none.
+  std::reverse(positions.begin(), positions.end());
+  std::copy(positions.begin(), positions.end(), arena.data<std::int64_t>(op.positions));
+  arena.run(op);
+  for (std::size_t i = 0; i < images; ++i)
+    EXPECT_EQ(arena.data<std::int64_t>(op.y)[images - 1 - i] == 10, first[i] == 10) << i;
+  op.seed = 78;
+  arena.run(op);
+  double both = 0;
+  for (std::size_t i = 0; i < images; ++i)
+    both += arena.data<std::int64_t>(op.y)[images - 1 - i] == 10 && first[i] == 10;
+  EXPECT_NEAR(both / images, 0.0625, 0.016);
+  op.rate = 0;
+  arena.run(op);
+  for (std::size_t i = 0; i < images; ++i) EXPECT_EQ(arena.data<std::int64_t>(op.y)[i], labels[i]);
 }
 
 }  // namespace

@@ -61,6 +61,28 @@ TEST(AddScaled, ReadsARangeOfChannels) {
   }
 }
 
+TEST(Affine, AgreesWithItsDefinition) {
+  for (std::int64_t size : sizes) {
+    Arena arena(7);
+    const Affine op{.x = arena.uniform({size}), .scale = 2, .shift = -1, .y = arena.uniform({size})};
+    arena.run(op);
+    Values wanted = arena.values(op.x);
+    for (double& value : wanted) value = 2 * value - 1;
+    expect_close(arena.values(op.y), wanted, 2e-7, "y");
+  }
+}
+
+TEST(ScaleImages, MultipliesEachImageByItsFactor) {
+  Arena arena(8);
+  const ScaleImages op{
+      .x = arena.uniform({5, 3, 4, 2}), .factor = arena.uniform({5}, -3, 3), .y = arena.uniform({5, 3, 4, 2})};
+  arena.run(op);
+  Values wanted = arena.values(op.x);
+  const Values factor = arena.values(op.factor);
+  for (std::size_t i = 0; i < wanted.size(); ++i) wanted[i] *= factor[i / 24];
+  expect_close(arena.values(op.y), wanted, 1e-7, "y");
+}
+
 TEST(TimeEmbedding, AgreesWithItsDefinition) {
   Arena arena(4);
   const Values labels = {0, 0.001, 1, 57.3, 998.9};
@@ -74,6 +96,45 @@ TEST(TimeEmbedding, AgreesWithItsDefinition) {
       EXPECT_NEAR(y[n * 34 + k], std::sin(angle), 1e-6 + 2e-7 * angle);
       EXPECT_NEAR(y[n * 34 + 17 + k], std::cos(angle), 1e-6 + 2e-7 * angle);
     }
+  }
+}
+
+TEST(FourierEmbedding, AgreesWithItsDefinition) {
+  Arena arena(5);
+  const Values labels = {0.01, 0.3, 1, 50};
+  const FourierEmbedding op{
+      .label = arena.of({4}, labels), .frequencies = arena.uniform({9}, -40, 40), .y = arena.uniform({4, 18})};
+  arena.run(op);
+  const Values y = arena.values(op.y), frequencies = arena.values(op.frequencies);
+  const double pi = std::acos(-1.0);
+  for (std::size_t n = 0; n < labels.size(); ++n) {
+    for (std::size_t j = 0; j < 9; ++j) {
+      const double angle = 2 * pi * frequencies[j] * std::log(arena.values(op.label)[n]);
+      EXPECT_NEAR(y[n * 18 + j], std::sin(angle), 1e-6);
+      EXPECT_NEAR(y[n * 18 + 9 + j], std::cos(angle), 1e-6);
+    }
+  }
+}
+
+TEST(Concatenate, JoinsAlongAnyAxis) {
+  for (int axis : {0, 1, 3}) {
+    Arena arena(6);
+    const auto shape = [&](std::int64_t extent) {
+      return axis == 0 ? Shape{extent, 3, 4, 5} : axis == 1 ? Shape{2, extent, 4, 5} : Shape{2, 3, 4, extent};
+    };
+    const Concatenate op{
+        .x0 = arena.uniform(shape(4)), .x1 = arena.uniform(shape(3)), .axis = axis, .y = arena.uniform(shape(7))};
+    arena.run(op);
+    std::int64_t inner = 1;
+    for (int i = axis + 1; i < 4; ++i) inner *= op.y.shape[i];
+    const Values x0 = arena.values(op.x0), x1 = arena.values(op.x1);
+    Values wanted;
+    for (std::int64_t i = 0; i < op.y.shape.elements(); ++i) {
+      const std::int64_t outer = i / inner / 7, place = i / inner % 7, rest = i % inner;
+      wanted.push_back(place < 4 ? x0[static_cast<std::size_t>((outer * 4 + place) * inner + rest)]
+                                 : x1[static_cast<std::size_t>((outer * 3 + place - 4) * inner + rest)]);
+    }
+    EXPECT_EQ(arena.values(op.y), wanted) << axis;
   }
 }
 

@@ -12,16 +12,56 @@
 namespace core::model {
 namespace {
 
-std::int64_t parameters(const UNetSpec& spec) {
+struct Counts {
+  std::int64_t learned, frozen;
+  bool operator==(const Counts&) const = default;
+  friend void PrintTo(const Counts& counts, std::ostream* out) { *out << counts.learned << " and " << counts.frozen; }
+};
+
+Counts parameters(const UNetSpec& spec) {
   Program program;
-  const Tensor x = program.input("x", {1, spec.image_size, spec.image_size, spec.image_channels});
-  record_unet(program, spec, x, program.input("label", {1}), nullptr);
-  return program::parameter_count(program);
+  const UNetInput input{.x = program.input("x", {1, spec.image_size, spec.image_size, spec.image_channels}),
+                        .time = program.input("time", {1}),
+                        .labels = spec.classes > 0 ? program.input("labels", {1}, program::Element::i64) : Tensor()};
+  record_unet(program, spec, input, nullptr);
+  return {program::parameter_count(program), program::parameter_count(program, program::Training::frozen)};
+}
+
+UNetSpec ncsnpp(int blocks) {
+  return {.blocks = blocks,
+          .filter = Filter::fir,
+          .embedding = Embedding::fourier,
+          .input_pyramid = Pyramid::residual,
+          .unit_range = true};
+}
+
+UNetSpec adm64() {
+  return {.image_size = 64,
+          .channels = 192,
+          .channel_multipliers = {1, 2, 3, 4},
+          .blocks = 3,
+          .attention_sizes = {32, 16, 8},
+          .residual_scale = 1,
+          .time_input = TimeInput::modulate,
+          .up_attention = UpAttention::after_block,
+          .head_channels = 64,
+          .resampled_shortcut_conv = false};
 }
 
 TEST(UNet, ParameterCountsOfThePublishedNetworks) {
-  EXPECT_EQ(parameters({.channels = 128, .channel_multipliers = {1, 2, 2, 2}, .blocks = 4}), 61'804'419);
-  EXPECT_EQ(parameters({.channels = 128, .channel_multipliers = {1, 2, 2, 2}, .blocks = 8}), 106'632'579);
+  EXPECT_EQ(parameters({.blocks = 4}), (Counts{61'804'419, 0}));
+  EXPECT_EQ(parameters({.blocks = 8}), (Counts{106'632'579, 0}));
+  EXPECT_EQ(parameters(ncsnpp(4)), (Counts{62'758'787, 128}));
+  EXPECT_EQ(parameters(ncsnpp(8)), (Counts{107'586'947, 128}));
+  EXPECT_EQ(parameters(adm64()), (Counts{295'131'267, 0}));
+}
+
+TEST(UNet, ClassesAddATableOfLabels) {
+  UNetSpec spec = adm64();
+  spec.classes = 1000;
+  EXPECT_EQ(parameters(spec), (Counts{295'131'267 + 1000 * 4 * 192, 0}));
+  spec.null_label = true;
+  EXPECT_EQ(parameters(spec), (Counts{295'131'267 + 1001 * 4 * 192, 0}));
 }
 
 /// A network of odd widths, three levels, attention at two sizes, all gradients.
@@ -39,7 +79,7 @@ struct Small {
     cotangent = program.input("cotangent", x.shape);
     const Tensor positions = program.input("positions", {n}, kernels::Element::i64);
     const DropoutKeys keys{7, positions};
-    output = record_unet(program, spec, x, label, &keys).output;
+    output = record_unet(program, spec, {.x = x, .time = label}, &keys).output;
     program.keep(output);
     std::vector<Tensor> wanted;
     for (const auto& parameter : program.parameters()) wanted.push_back(parameter.tensor);

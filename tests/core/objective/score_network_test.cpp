@@ -32,7 +32,7 @@ TEST_P(Reference, OdeLikelihoodAndLatent) {
   ScoreNetwork network(spec, sde, 3, 2);
   program::Program program;
   const auto x = program.input("x", {1, spec.image_size, spec.image_size, 3});
-  const auto reference = model::record_unet(program, spec, x, program.input("label", {1}), nullptr).reference;
+  const auto reference = model::record_unet(program, spec, {.x = x, .time = program.input("label", {1})}, nullptr).reference;
   std::vector<std::vector<float>> weights;
   for (std::size_t p = 0; p < reference.size(); ++p) {
     weights.push_back(model::from_reference(file, "param.", reference[p], network.parameters()[p].tensor.shape));
