@@ -1,5 +1,7 @@
 #include "distributed/evaluator.h"
 
+#include <algorithm>
+
 #include "core/data/loader.h"
 #include "core/sde/sde.h"
 #include "kernels/check.h"
@@ -9,6 +11,15 @@ namespace distributed {
 using core::likelihood::BoundTerms;
 using core::likelihood::OdeLikelihood;
 
+namespace {
+
+template <typename Figures>
+void sort_by_index(std::vector<Figures>& figures) {
+  std::sort(figures.begin(), figures.end(), [](const Figures& a, const Figures& b) { return a.index < b.index; });
+}
+
+}  // namespace
+
 Layout layout_of(std::span<const core::program::Parameter> parameters) {
   std::vector<NamedShape> shapes;
   for (const core::program::Parameter& parameter : parameters) {
@@ -16,6 +27,12 @@ Layout layout_of(std::span<const core::program::Parameter> parameters) {
     for (int i = 0; i < parameter.tensor.shape.rank(); ++i) named.shape.push_back(parameter.tensor.shape[i]);
   }
   return make_layout(shapes);
+}
+
+void require_classes(const core::config::RunConfig& config, const core::data::Dataset& dataset) {
+  const int classes = config.model().classes();
+  kernels::require(classes == 0 || classes == dataset.classes(), "model.classes: is {}, but the images have {} {}",
+                   classes, dataset.classes(), dataset.classes() == 1 ? "class" : "classes");
 }
 
 void bind_flat(core::objective::ScoreNetwork& network, const Layout& layout, std::span<float> weights) {
@@ -37,34 +54,61 @@ Evaluator::Evaluator(const core::config::RunConfig& config, Communicator& commun
                    "evaluation.dequantisation: is BIN_CENTRES, but the model was trained on uniformly dequantised "
                    "pixels and its bound and ODE are those of a "
                    "continuous density: their figures would mean nothing; use UNIFORM_NOISE");
+  require_classes(config, dataset);
   const std::vector<std::int64_t> all = core::data::fixed_subset(settings_.seed, dataset.size(), images);
   const std::int64_t count = std::ssize(all), rank = communicator.rank(), size = communicator.size();
   share_.indices.assign(all.begin() + count * rank / size, all.begin() + count * (rank + 1) / size);
+  for (std::int64_t index : share_.indices) labels_.push_back(dataset.label(index));
   share_.dims = dataset.shape().elements();
   share_.read = [&dataset](std::int64_t index, std::span<std::uint8_t> pixels) { dataset.read(index, pixels); };
 }
 
+template <typename Estimate>
+void Evaluator::for_each_class(core::objective::ScoreNetwork& network, const Estimate& estimate) const {
+  if (network.classes() == 0) return estimate(network.score(), share_, settings_);
+  std::int64_t done = 0;
+  for (std::int64_t label = 0; label < network.classes(); ++label) {
+    core::likelihood::Images images = share_;
+    images.indices.clear();
+    for (std::size_t i = 0; i < labels_.size(); ++i)
+      if (labels_[i] == label) images.indices.push_back(share_.indices[i]);
+    if (images.indices.empty()) continue;
+    core::likelihood::Settings settings = settings_;
+    if (settings_.progress) {  // over all classes
+      settings.progress = [&, before = done, count = std::ssize(images.indices)](std::int64_t now, std::int64_t of) {
+        settings_.progress(before * (of / count) + now, std::ssize(share_.indices) * (of / count));
+      };
+    }
+    estimate(network.score(label), images, settings);
+    done += std::ssize(images.indices);
+  }
+}
+
 std::vector<BoundTerms> Evaluator::bound(core::objective::ScoreNetwork& network) {
   std::vector<double> rows;
-  for (const BoundTerms& t : core::likelihood::bound(network.score(), share_, settings_)) {
-    rows.insert(rows.end(), {static_cast<double>(t.index), t.prior, t.diffusion, t.reconstruction});
-  }
+  for_each_class(network, [&](const auto& score, const auto& images, const auto& settings) {
+    for (const BoundTerms& t : core::likelihood::bound(score, images, settings))
+      rows.insert(rows.end(), {static_cast<double>(t.index), t.prior, t.diffusion, t.reconstruction});
+  });
   const std::vector<double> all = gather(rows, 4);
   std::vector<BoundTerms> terms;
   for (std::size_t i = 0; i < all.size(); i += 4)
     terms.push_back({static_cast<std::int64_t>(all[i]), all[i + 1], all[i + 2], all[i + 3]});
+  sort_by_index(terms);
   return terms;
 }
 
 std::vector<OdeLikelihood> Evaluator::ode(core::objective::ScoreNetwork& network) {
   std::vector<double> rows;
-  for (const OdeLikelihood& o : core::likelihood::ode(network.score(), share_, settings_)) {
-    rows.insert(rows.end(), {static_cast<double>(o.index), o.bits, o.evaluations});
-  }
+  for_each_class(network, [&](const auto& score, const auto& images, const auto& settings) {
+    for (const OdeLikelihood& o : core::likelihood::ode(score, images, settings))
+      rows.insert(rows.end(), {static_cast<double>(o.index), o.bits, o.evaluations});
+  });
   const std::vector<double> all = gather(rows, 3);
   std::vector<OdeLikelihood> likelihoods;
   for (std::size_t i = 0; i < all.size(); i += 3)
     likelihoods.push_back({static_cast<std::int64_t>(all[i]), all[i + 1], all[i + 2]});
+  sort_by_index(likelihoods);
   return likelihoods;
 }
 

@@ -17,13 +17,17 @@ namespace distributed {
 /// The flat layout of a network's parameters.
 Layout layout_of(std::span<const core::program::Parameter> parameters);
 
+/// Throws InputError where the network is told classes and the images have others.
+void require_classes(const core::config::RunConfig& config, const core::data::Dataset& dataset);
+
 /// Lets the network read its weights from the flat space, which must outlive it.
 void bind_flat(core::objective::ScoreNetwork& network, const Layout& layout, std::span<float> weights);
 
 class Evaluator {
  public:
   /// `images` of the data set: a fixed random subset, or all of them where there are no more. Throws InputError for a
-  /// dequantisation that the estimators of continuous densities cannot be used with.
+  /// dequantisation that the estimators of continuous densities cannot be used with. A network that is told classes is
+  /// evaluated given the class of each image.
   Evaluator(const core::config::RunConfig& config, Communicator& communicator, const core::data::Dataset& dataset,
             std::int64_t images);
 
@@ -38,12 +42,16 @@ class Evaluator {
   }
 
  private:
+  /// Calls estimate(score, images, settings) for this rank's images: for all at once, or class by class.
+  template <typename Estimate>
+  void for_each_class(core::objective::ScoreNetwork& network, const Estimate& estimate) const;
   /// Puts the ranks' rows of `width` numbers one after another.
   std::vector<double> gather(const std::vector<double>& rows, std::size_t width);
 
   Communicator& communicator_;
   core::likelihood::Settings settings_;
-  core::likelihood::Images share_;  // of this rank
+  core::likelihood::Images share_;   // of this rank
+  std::vector<std::int64_t> labels_;  // of share_.indices
 };
 
 }  // namespace distributed

@@ -44,6 +44,7 @@ Trainer::Trainer(const RunConfig& config, Communicator& communicator, const core
                  const core::data::Dataset* heldout, Start start)
     : config_(config),
       communicator_(communicator),
+      data_(training),
       loader_(training, static_cast<std::uint64_t>(config.seed()), config::global_batch(config)),
       training_(core::objective::record_training(config, kernels::Mode::overwrite)),
       parameters_(layout_of(training_.program.parameters()), sharding_of(config), communicator.rank(),
@@ -52,6 +53,7 @@ Trainer::Trainer(const RunConfig& config, Communicator& communicator, const core
                std::int64_t{config.training().bucket_kib()} * 1024 / 4),
       optimizer_(config, parameters_),
       time_law_(core::sde::time_law(config)) {
+  require_classes(config, training);
   if (start == Start::fresh) require_no_run(communicator, folder_of(config));
   store_.emplace(
       communicator, folder_of(config),
@@ -61,6 +63,7 @@ Trainer::Trainer(const RunConfig& config, Communicator& communicator, const core
   const auto images = static_cast<std::size_t>(config.training().micro_batch_images());
   pixels_.resize(images * static_cast<std::size_t>(training.shape().elements()));
   samples_.resize(images);
+  labels_.resize(images);
   positions_.resize(images);
   losses_.resize(images);
   times_.resize(images);
@@ -95,7 +98,10 @@ void Trainer::prepare_executor() {
     executor_->bind(training_.program.parameters()[i].tensor, places[i].range().of(parameters_.weights()));
     executor_->bind(training_.gradients[i], places[i].range().of(parameters_.gradient()));
   }
-  const std::vector<float> share(losses_.size(), 1.0f / static_cast<float>(config::global_batch(config_)));
+  const bool half_sum = config_.objective().loss_reduction() == config::HALF_SUM;
+  const double dims = static_cast<double>(data_.shape().elements()), of_an_image = half_sum ? dims / 2 : 1;
+  const std::vector<float> share(
+      losses_.size(), static_cast<float>(of_an_image / static_cast<double>(config::global_batch(config_))));
   executor_->upload(training_.loss_gradient, std::span<const float>(share));
 }
 
@@ -166,6 +172,10 @@ void Trainer::compute(std::int64_t step, int micro_batch) {
   const auto images = std::ssize(losses_);
   loader_.fill(step, micro_batch * images, images, pixels_, samples_, positions_);
   executor_->upload(training_.pixels, std::span<const std::uint8_t>(pixels_));
+  if (training_.labels) {
+    for (std::size_t i = 0; i < samples_.size(); ++i) labels_[i] = data_.label(samples_[i]);
+    executor_->upload(training_.labels, std::span<const std::int64_t>(labels_));
+  }
   executor_->upload(training_.positions, std::span<const std::int64_t>(positions_));
   executor_->run();
   executor_->download(training_.loss, std::span(losses_));

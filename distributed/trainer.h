@@ -51,6 +51,7 @@ class Trainer {
 
   const core::config::RunConfig& config_;
   Communicator& communicator_;
+  const core::data::Dataset& data_;
   core::data::Loader loader_;
   core::objective::TrainingProgram training_;
   Parameters parameters_;
@@ -69,7 +70,7 @@ class Trainer {
   bool stopping_ = false;
 
   std::vector<std::uint8_t> pixels_;
-  std::vector<std::int64_t> samples_, positions_;
+  std::vector<std::int64_t> samples_, labels_, positions_;
   std::vector<float> losses_, times_;
   Stretch stretch_;  // since the last report
 };
