@@ -50,7 +50,7 @@ class Evaluator {
 
   Communicator& communicator_;
   core::likelihood::Settings settings_;
-  core::likelihood::Images share_;   // of this rank
+  core::likelihood::Images share_;    // of this rank
   std::vector<std::int64_t> labels_;  // of share_.indices
 };
 

@@ -100,8 +100,8 @@ void Trainer::prepare_executor() {
   }
   const bool half_sum = config_.objective().loss_reduction() == config::HALF_SUM;
   const double dims = static_cast<double>(data_.shape().elements()), of_an_image = half_sum ? dims / 2 : 1;
-  const std::vector<float> share(
-      losses_.size(), static_cast<float>(of_an_image / static_cast<double>(config::global_batch(config_))));
+  const std::vector<float> share(losses_.size(),
+                                 static_cast<float>(of_an_image / static_cast<double>(config::global_batch(config_))));
   executor_->upload(training_.loss_gradient, std::span<const float>(share));
 }
 

@@ -31,8 +31,9 @@ int inspect(const InspectFlags& flags, Session& session) {
   const core::config::RunConfig config = config_of(flags, session);
   require_writable(flags.output);
   const bool training = flags.set == "training";
-  kernels::require(training || config.data().has_heldout(), "data.heldout: is not set");
-  const auto dataset = core::data::open(config, training ? config.data().training() : config.data().heldout());
+  const auto& source = training ? config.data().training() : config.data().heldout();
+  core::config::require_source(source, training ? "data.training" : "data.heldout");
+  const auto dataset = core::data::open(config, source);
   std::cout << core::data::inspect(dataset);
   core::picture::write_png(flags.output, core::data::contact_sheet(dataset, 64));
   std::cout << "contact sheet: " << flags.output << '\n';

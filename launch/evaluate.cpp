@@ -34,7 +34,9 @@ int evaluate(const EvaluateFlags& flags, Session& session) {
                                            : std::filesystem::path(flags.output);
   require_writable(output);
   distributed::Communicator& communicator = session.communicator();
-  const auto dataset = core::data::open(config, heldout ? config.data().heldout() : config.data().training());
+  const auto& source = heldout ? config.data().heldout() : config.data().training();
+  core::config::require_source(source, heldout ? "data.heldout" : "data.training");
+  const auto dataset = core::data::open(config, source);
   Trained trained(config, communicator, flags.run, config.evaluation().batch_images());
 
   Report report{

@@ -69,6 +69,7 @@ void settle_origin(const TrainFlags& flags, distributed::Communicator& communica
 int train(const TrainFlags& flags, Session& session) {
   core::config::RunConfig config = config_of(flags, session);
   if (flags.dry_run) return describe_run(config);
+  core::config::require_source(config.data().training(), "data.training");
   distributed::Communicator& communicator = session.communicator();
   settle_origin(flags, communicator, config);
   distributed::catch_interrupts();

@@ -54,6 +54,9 @@ RunConfig with_defaults(const RunConfig& config) {
   if (!complete_config.sde().has_smallest_time()) {
     complete_config.mutable_sde()->set_smallest_time(kind == SUB_VP ? 1e-2 : 1e-5);
   }
+  if (!complete_config.training().has_directory()) {
+    complete_config.mutable_training()->set_directory("runs/" + complete_config.name());
+  }
   if (!complete_config.sampling().has_smallest_time()) {
     complete_config.mutable_sampling()->set_smallest_time(kind == SUB_VP ? 1e-2 : kind == VP ? 1e-3 : 1e-5);
   }

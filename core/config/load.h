@@ -36,6 +36,10 @@ struct Violation {
 /// Everything that is wrong with a config that has its defaults.
 std::vector<Violation> violations(const RunConfig& config);
 
+/// Throws InputError where no images are named: asked by what is to read them. `field` is the source's path
+/// ("data.training").
+void require_source(const Source& source, const std::string& field);
+
 /// The config as protobuf text.
 std::string text(const RunConfig& config);
 /// Only what decides the weights of a run: what a resumed run must share. Two configs with the same text train alike.

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/config/load.h"
+#include "kernels/check.h"
 
 namespace core::config {
 namespace {
@@ -74,10 +75,8 @@ void check_source(Checker& c, const std::string& path, const Source& source) {
       c.number(path + ".finite_set.distinct", source.finite_set().has_distinct(), source.finite_set().distinct(),
                at_least(1));
       break;
-    case Source::KIND_NOT_SET:
-      c.fail(path,
-             "must be set: files, gaussian_field, uniform_pixels or finite_set; for example --set 'data { training { "
-             "files { path: \"photos\" } } }'");
+    case Source::KIND_NOT_SET:  // asked for by what reads images: require_source()
+      break;
   }
 }
 
@@ -202,6 +201,13 @@ void check_enums(Checker& c, const google::protobuf::Message& message, const std
 }
 
 }  // namespace
+
+void require_source(const Source& source, const std::string& field) {
+  kernels::require(source.kind_case() != Source::KIND_NOT_SET,
+                   "{}: must be set: files, gaussian_field, uniform_pixels or finite_set; for example --set 'data {{ "
+                   "training {{ files {{ path: \"photos\" }} }} }}'",
+                   field);
+}
 
 std::vector<Violation> violations(const RunConfig& config) {
   Checker c;

@@ -1,12 +1,14 @@
 // Whole runs: the same bits on every number of ranks, after a resume, and from one reduction to the other nearly so.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "core/config/load.h"
 #include "core/objective/training_program.h"
+#include "core/picture/png.h"
 #include "core/sde/sde.h"
 #include "distributed/checkpoint_read.h"
 #include "distributed/evaluator.h"
@@ -69,6 +71,40 @@ TEST(Training, HasTheSameBitsOnEveryNumberOfRanks) {
     expect_same_state(folder / "1", other);
     EXPECT_EQ(losses(folder / "1"), losses(other));
   }
+}
+
+/// Twelve pictures of 8x8 in two classes, dark and bright.
+void write_two_classes(const std::filesystem::path& folder) {
+  for (const char* name : {"dark", "bright"}) {
+    std::filesystem::create_directories(folder / name);
+    for (int i = 0; i < 6; ++i) {
+      core::picture::Picture picture{.width = 8, .height = 8, .channels = 1, .pixels = {}};
+      for (int p = 0; p < 64; ++p)
+        picture.pixels.push_back(static_cast<std::uint8_t>((name[0] == 'd' ? 40 : 200) + (7 * i + 3 * p) % 16));
+      core::picture::write_png(folder / name / (std::to_string(i) + ".png"), picture);
+    }
+  }
+}
+
+TEST(Training, OfClassesHasTheSameBitsOnEveryNumberOfRanksAndIsEvaluatedByClass) {
+  tests::Folder folder("classes");
+  write_two_classes(folder / "pictures");
+  const std::string pictures = "{ files { path: \"" + (folder / "pictures").string() + "\" } }";
+  const std::string conditional = tiny + "--set 'data { training " + pictures + " heldout " + pictures +
+                                  " } model { classes: 2 null_label_probability: 0.3 time_input: MODULATE }' ";
+  expect_success(run("scoremle train " + conditional + in(folder / "1", "steps: 6 ")));
+  expect_success(run(mpirun(3) + "scoremle train " + conditional + in(folder / "3", "steps: 6 ")));
+  expect_same_state(folder / "1", folder / "3");
+  const auto figures = [&](const std::string& launcher) {
+    const auto file = folder / "figures.tsv";
+    expect_success(run(launcher + "scoremle evaluate --estimator bound --run " + (folder / "1").string() +
+                       " --output " + file.string()));
+    std::ifstream in(file);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  const std::string alone = figures("");
+  EXPECT_EQ(std::count(alone.begin(), alone.end(), '\n'), 13);
+  EXPECT_EQ(alone, figures(mpirun(2)));
 }
 
 TEST(Training, ResumesBitForBitOnAnotherNumberOfRanks) {

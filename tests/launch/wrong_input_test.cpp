@@ -43,9 +43,6 @@ TEST(WrongInput, Usage) {
 
 TEST(WrongInput, Configs) {
   for (const Wrong& wrong : {
-           Wrong{"scoremle train --config nosuch",
-                 "nosuch: is neither a file nor a preset; presets are: cifar10_ddpmpp_deep_vp_likelihood "
-                 "cifar10_ddpmpp_vp_likelihood images32 quickstart tiny_imagenet32"},
            Wrong{quick + "--set 'optimizer { lr: 1 }'",
                  "--set 'optimizer { lr: 1 }':1:15: Message type \"core.config.Optimizer\" has no field named \"lr\"."},
            Wrong{quick + "--set 'seed: x'", "--set 'seed: x':1:7: Expected integer, got: x"},
@@ -58,8 +55,8 @@ TEST(WrongInput, Configs) {
            Wrong{quick + "--set 'data { image_size: 18 } model { attention_sizes: 9 channel_multipliers: [1, 2, 2] }'",
                  "configs/quickstart.textproto: model.channel_multipliers: 3 levels halve an image of 18 pixels to an "
                  "odd or too small size"},
-           Wrong{"scoremle train --config configs/images32.textproto --dry-run",
-                 "configs/images32.textproto: data.training: must be set: files, gaussian_field, uniform_pixels or "
+           Wrong{"scoremle train --config configs/images32.textproto",
+                 "data.training: must be set: files, gaussian_field, uniform_pixels or "
                  "finite_set; for example --set 'data { training { files { "
                  "path: \"photos\" } } }'"},
            Wrong{
@@ -68,6 +65,14 @@ TEST(WrongInput, Configs) {
        }) {
     expect_line(wrong);
   }
+}
+
+TEST(WrongInput, APresetThatThereIsNot) {
+  const auto outcome = run("scoremle train --config nosuch");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_EQ(outcome.output.find("scoremle: nosuch: is neither a file nor a preset; presets are: adm64 "), 0u)
+      << outcome.output;
+  EXPECT_EQ(std::count(outcome.output.begin(), outcome.output.end(), '\n'), 1);
 }
 
 TEST(WrongInput, Data) {
@@ -130,6 +135,21 @@ TEST(Help, ListsEveryCommandAndFlag) {
                            "list", "show", "verify", "export", "import", "inspect", "step"}) {
     EXPECT_NE(all.output.find(flag), std::string::npos) << flag;
   }
+}
+
+TEST(DryRun, NeedsNoData) {
+  const auto outcome = run("scoremle train --config cifar10_ddpmpp_vp_likelihood --dry-run");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find("parameters         61804419"), std::string::npos);
+}
+
+TEST(WrongInput, ClassesThatTheImagesDoNotHave) {
+  tests::Folder folder("classes");
+  expect_line(
+      {"scoremle train --config configs/quickstart.textproto --set 'model { classes: 10 } training { directory: "
+       "\"" +
+           folder.text() + "/run\" }'",
+       "model.classes: is 10, but the images have 1 class"});
 }
 
 TEST(DryRun, PrintsTheConfigTheProgramAndItsCost) {

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
+#include <ostream>
 
 #include "core/model/initialise.h"
 #include "core/model/unet.h"
@@ -64,27 +66,39 @@ TEST(UNet, ClassesAddATableOfLabels) {
   EXPECT_EQ(parameters(spec), (Counts{295'131'267 + 1001 * 4 * 192, 0}));
 }
 
-/// A network of odd widths, three levels, attention at two sizes, all gradients.
+/// A network of odd widths, three levels, attention at two sizes.
+UNetSpec odd() {
+  return {.image_size = 24,
+          .image_channels = 1,
+          .channels = 12,
+          .channel_multipliers = {1, 3, 2},
+          .blocks = 1,
+          .attention_sizes = {12, 6}};
+}
+
+UNetSpec with_dropout(UNetSpec spec, float rate) {
+  spec.dropout = rate;
+  return spec;
+}
+
+/// The network with all its gradients, those of the parameters and last the input's.
 struct Small {
-  explicit Small(std::int64_t n, program::Recompute recompute = program::Recompute::keep, float dropout = 0) {
-    const UNetSpec spec{.image_size = 24,
-                        .image_channels = 1,
-                        .channels = 12,
-                        .channel_multipliers = {1, 3, 2},
-                        .blocks = 1,
-                        .attention_sizes = {12, 6},
-                        .dropout = dropout};
-    x = program.input("x", {n, 24, 24, 1});
+  explicit Small(std::int64_t n, program::Recompute recompute = program::Recompute::keep,
+                 const UNetSpec& spec = odd()) {
+    x = program.input("x", {n, spec.image_size, spec.image_size, spec.image_channels});
     label = program.input("label", {n});
     cotangent = program.input("cotangent", x.shape);
+    if (spec.classes > 0) labels = program.input("labels", {n}, kernels::Element::i64);
     const Tensor positions = program.input("positions", {n}, kernels::Element::i64);
     const DropoutKeys keys{7, positions};
-    output = record_unet(program, spec, {.x = x, .time = label}, &keys).output;
+    output = record_unet(program, spec, {.x = x, .time = label, .labels = labels}, &keys).output;
     program.keep(output);
     std::vector<Tensor> wanted;
     for (const auto& parameter : program.parameters()) wanted.push_back(parameter.tensor);
+    wanted.push_back(x);
     const program::Seed seeds[] = {{output, cotangent}};
     gradients = program::differentiate(program, seeds, wanted, {.recompute = recompute});
+    program.keep(gradients.back());
     executor = program::make_cpu_executor(program, {.threads = 1, .exchange = {}});
     for (const auto& parameter : program.parameters()) {
       weights.emplace_back(static_cast<std::size_t>(parameter.tensor.shape.elements()));
@@ -95,18 +109,21 @@ struct Small {
       executor->bind(program.parameters()[i].tensor, weights[i]);
       executor->bind(gradients[i], computed[i]);
     }
-    std::vector<float> images(static_cast<std::size_t>(x.shape.elements())), labels;
+    images.resize(static_cast<std::size_t>(x.shape.elements()));
     for (std::size_t i = 0; i < images.size(); ++i)
       images[i] = static_cast<float>(std::sin(0.37 * static_cast<double>(i)));
-    std::vector<std::int64_t> keys_of_images;
+    std::vector<float> times;
+    std::vector<std::int64_t> keys_of_images, classes;
     for (std::int64_t i = 0; i < n; ++i) {
-      labels.push_back(static_cast<float>(100 * i + 5));
+      times.push_back(static_cast<float>(100 * i + 5));
       keys_of_images.push_back(1000 + i);
+      classes.push_back((2 * i + 1) % std::max(1, spec.labels()));
     }
     executor->upload(x, std::span<const float>(images));
     executor->upload(cotangent, std::span<const float>(images));
-    executor->upload(label, std::span<const float>(labels));
+    executor->upload(label, std::span<const float>(times));
     executor->upload(positions, std::span<const std::int64_t>(keys_of_images));
+    if (labels) executor->upload(labels, std::span<const std::int64_t>(classes));
   }
   std::vector<float> run() {
     executor->run();
@@ -115,26 +132,36 @@ struct Small {
     return values;
   }
   void enlarge_zero_weights() {
-    for (auto& tensor : weights) {
+    for (std::size_t p = 0; p < weights.size(); ++p) {
+      std::vector<float>& tensor = weights[p];
+      if (program.parameters()[p].training == program::Training::frozen) continue;
       for (std::size_t i = 0; i < tensor.size(); ++i)
         tensor[i] += 0.1f * static_cast<float>(std::cos(static_cast<double>(i)));
     }
   }
 
   Program program;
-  Tensor x, label, cotangent, output;
+  Tensor x, label, labels, cotangent, output;
   std::vector<Tensor> gradients;
   std::unique_ptr<program::Executor> executor;
+  std::vector<float> images;
   std::vector<std::vector<float>> weights, computed;
 };
+
+struct Named {
+  const char* name;
+  UNetSpec spec;
+  friend void PrintTo(const Named& named, std::ostream* out) { *out << named.name; }
+};
+class Variant : public testing::TestWithParam<Named> {};
 
 TEST(UNet, StartsAtAlmostZero) {
   Small small(2);
   for (float value : small.run()) EXPECT_LT(std::abs(value), 1e-3);
 }
 
-TEST(UNet, AnImageDoesNotSeeTheOthersOfItsBatch) {
-  Small one(1), three(3);
+TEST_P(Variant, AnImageDoesNotSeeTheOthersOfItsBatch) {
+  Small one(1, program::Recompute::keep, GetParam().spec), three(3, program::Recompute::keep, GetParam().spec);
   one.enlarge_zero_weights();
   three.enlarge_zero_weights();
   const auto alone = one.run(), together = three.run();
@@ -142,8 +169,9 @@ TEST(UNet, AnImageDoesNotSeeTheOthersOfItsBatch) {
     ASSERT_NEAR(alone[i], together[i], 1e-5 * (1 + std::abs(alone[i]))) << i;
 }
 
-TEST(UNet, RecomputingBlocksGivesTheSameBitsInLessMemory) {
-  Small kept(2, program::Recompute::keep, 0.3f), again(2, program::Recompute::segments, 0.3f);
+TEST_P(Variant, RecomputingBlocksGivesTheSameBitsInLessMemory) {
+  const UNetSpec spec = with_dropout(GetParam().spec, 0.3f);
+  Small kept(2, program::Recompute::keep, spec), again(2, program::Recompute::segments, spec);
   kept.enlarge_zero_weights();
   again.enlarge_zero_weights();
   EXPECT_EQ(kept.run(), again.run());
@@ -151,38 +179,83 @@ TEST(UNet, RecomputingBlocksGivesTheSameBitsInLessMemory) {
   EXPECT_LT(again.executor->plan().arena_bytes, kept.executor->plan().arena_bytes);
 }
 
-TEST(UNet, GradientsOfEveryParameterAgainstFiniteDifferences) {
-  Small small(2, program::Recompute::keep, 0.3f);
+/// The slope of `value` along the unit vector of `gradient` at `point`, by central differences.
+double slope(std::vector<float>& point, const std::vector<float>& gradient, double norm,
+             const std::function<double()>& value) {
+  const std::vector<float> start = point;
+  const double step = 2e-3;
+  double values[2];
+  for (int side : {0, 1}) {
+    for (std::size_t i = 0; i < start.size(); ++i)
+      point[i] = static_cast<float>(start[i] + (side ? step : -step) * gradient[i] / norm);
+    values[side] = value();
+  }
+  point = start;
+  return (values[1] - values[0]) / (2 * step);
+}
+
+double norm_of(const std::vector<float>& values) {
+  double squares = 0;
+  for (float value : values) squares += static_cast<double>(value) * value;
+  return std::sqrt(squares);
+}
+
+// Along the gradient itself, so that rounding is small beside the difference.
+TEST_P(Variant, GradientsAgainstFiniteDifferences) {
+  Small small(2, program::Recompute::keep, with_dropout(GetParam().spec, 0.3f));
   small.enlarge_zero_weights();
-  std::vector<float> cotangent(static_cast<std::size_t>(small.x.shape.elements()));
-  for (std::size_t i = 0; i < cotangent.size(); ++i)
-    cotangent[i] = static_cast<float>(std::sin(0.37 * static_cast<double>(i)));
+  const std::vector<float> cotangent = small.images;
   const auto value = [&] {
+    small.executor->upload(small.x, std::span<const float>(small.images));
     const auto output = small.run();
     double sum = 0;
     for (std::size_t i = 0; i < output.size(); ++i) sum += static_cast<double>(output[i]) * cotangent[i];
     return sum;
   };
-  value();
+  const double size = std::abs(value());
   const auto gradients = small.computed;
+  std::vector<float> of_input(small.images.size());
+  small.executor->download(small.gradients.back(), std::span(of_input));
   for (std::size_t p = 0; p < small.weights.size(); ++p) {
-    // Along the gradient itself, so that rounding is small beside the difference.
-    const std::vector<float> start = small.weights[p];
-    double norm = 0;
-    for (float g : gradients[p]) norm += static_cast<double>(g) * g;
-    norm = std::sqrt(norm);
-    const double step = 2e-3;
-    double values[2];
-    for (int side : {0, 1}) {
-      for (std::size_t i = 0; i < start.size(); ++i) {
-        small.weights[p][i] = static_cast<float>(start[i] + (side ? step : -step) * gradients[p][i] / norm);
-      }
-      values[side] = value();
+    const auto& parameter = small.program.parameters()[p];
+    const double norm = norm_of(gradients[p]);
+    if (parameter.training == program::Training::frozen) {
+      EXPECT_EQ(norm, 0) << parameter.name;
+      continue;
     }
-    small.weights[p] = start;
-    EXPECT_NEAR((values[1] - values[0]) / (2 * step), norm, 0.02 * norm + 0.02) << small.program.parameters()[p].name;
+    EXPECT_NEAR(slope(small.weights[p], gradients[p], norm, value), norm, 0.02 * norm + 0.02 + 1e-4 * size)
+        << parameter.name;
   }
+  const double norm = norm_of(of_input);
+  EXPECT_NEAR(slope(small.images, of_input, norm, value), norm, 0.02 * norm + 0.02 + 1e-4 * size);
 }
+
+std::vector<Named> variants() {
+  UNetSpec skips = odd(), joined = odd(), modulated = odd(), sums = odd();
+  skips.block = Block::ddpm;
+  skips.filter = Filter::fir;
+  skips.embedding = Embedding::fourier;
+  skips.input_pyramid = skips.output_pyramid = Pyramid::skip;
+  joined.filter = Filter::fir;
+  joined.input_pyramid = Pyramid::skip;
+  joined.combine = Combine::concatenate;
+  joined.output_pyramid = Pyramid::residual;
+  joined.unit_range = true;
+  modulated.time_input = TimeInput::modulate;
+  modulated.up_attention = UpAttention::after_block;
+  modulated.head_channels = 4;
+  modulated.resampled_shortcut_conv = false;
+  modulated.residual_scale = 1;
+  modulated.classes = 3;
+  modulated.null_label = true;
+  sums.block = Block::ddpm;
+  sums.input_pyramid = sums.output_pyramid = Pyramid::residual;
+  sums.prediction = Prediction::score;
+  return {{"plain", odd()}, {"skips", skips}, {"joined", joined}, {"modulated", modulated}, {"sums", sums}};
+}
+
+INSTANTIATE_TEST_SUITE_P(UNet, Variant, testing::ValuesIn(variants()),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
 }  // namespace core::model

@@ -32,7 +32,8 @@ TEST_P(Reference, OdeLikelihoodAndLatent) {
   ScoreNetwork network(spec, sde, 3, 2);
   program::Program program;
   const auto x = program.input("x", {1, spec.image_size, spec.image_size, 3});
-  const auto reference = model::record_unet(program, spec, {.x = x, .time = program.input("label", {1})}, nullptr).reference;
+  const auto reference =
+      model::record_unet(program, spec, {.x = x, .time = program.input("label", {1})}, nullptr).reference;
   std::vector<std::vector<float>> weights;
   for (std::size_t p = 0; p < reference.size(); ++p) {
     weights.push_back(model::from_reference(file, "param.", reference[p], network.parameters()[p].tensor.shape));
@@ -111,6 +112,62 @@ TEST(ScoreNetwork, TraceAgreesWithFiniteDifferencesAndCallsOfAnySizeAgree) {
   std::vector<double> alone(d);
   network_score.value(std::span(t).subspan(9, 1), std::span(x).subspan(9 * d, d), alone);
   EXPECT_TRUE(std::equal(alone.begin(), alone.end(), score.begin() + 9 * d));
+}
+
+/// A small network with two classes, all weights distinct.
+struct Conditional {
+  explicit Conditional(bool null_label)
+      : network({.image_size = 8,
+                 .image_channels = 1,
+                 .channels = 8,
+                 .channel_multipliers = {1, 2},
+                 .blocks = 1,
+                 .attention_sizes = {4},
+                 .classes = 2,
+                 .null_label = null_label},
+                {.kind = kernels::SdeKind::vp}, 11, 1) {
+    for (std::size_t p = 0; p < network.parameters().size(); ++p) {
+      weights.emplace_back(static_cast<std::size_t>(network.parameters()[p].tensor.shape.elements()));
+      for (std::size_t i = 0; i < weights[p].size(); ++i)
+        weights[p][i] = 0.2f * static_cast<float>(std::sin(static_cast<double>(p + 3 * i)));
+    }
+    for (std::size_t p = 0; p < weights.size(); ++p) network.bind(p, weights[p]);
+    for (std::size_t i = 0; i < images; ++i) t.push_back(0.05 + 0.08 * static_cast<double>(i));
+    for (std::size_t i = 0; i < images * dims; ++i) x.push_back(std::cos(0.7 * static_cast<double>(i)));
+  }
+  std::vector<double> value(const likelihood::Score& score) const {
+    std::vector<double> values(x.size());
+    score.value(t, x, values);
+    return values;
+  }
+
+  static constexpr std::size_t images = 11, dims = 64;
+  ScoreNetwork network;
+  std::vector<std::vector<float>> weights;
+  std::vector<double> t, x;
+};
+
+TEST(ScoreNetwork, GivesEachImageTheScoreOfItsLabel) {
+  Conditional c(true);
+  ASSERT_EQ(c.network.null_label(), 2);
+  const std::vector<double> of_label[] = {c.value(c.network.score(0)), c.value(c.network.score(1)),
+                                          c.value(c.network.score(2))};
+  EXPECT_NE(of_label[0], of_label[1]);
+  EXPECT_NE(of_label[0], of_label[2]);
+  EXPECT_EQ(c.value(c.network.score()), of_label[2]);
+  std::vector<std::int64_t> labels;
+  for (std::size_t i = 0; i < Conditional::images; ++i) labels.push_back(static_cast<std::int64_t>(i * 2 % 3));
+  std::vector<double> mixed(c.x.size());
+  c.network.evaluate(c.t, c.x, labels, mixed);
+  for (std::size_t i = 0; i < mixed.size(); ++i) ASSERT_EQ(mixed[i], of_label[labels[i / Conditional::dims]][i]) << i;
+}
+
+TEST(ScoreNetwork, RefusesLabelsThatItWasNotTrainedWith) {
+  Conditional c(false);
+  EXPECT_THROW(c.network.score(), kernels::InputError);
+  EXPECT_THROW(c.network.score(2), kernels::InputError);
+  EXPECT_THROW(c.network.score(-1), kernels::InputError);
+  EXPECT_NO_THROW(c.value(c.network.score(1)));
 }
 
 }  // namespace
