@@ -30,47 +30,42 @@ int integer(const Metadata& metadata, const std::string& name) {
   return values[0];
 }
 
-/// What a setting of the reference's is called and is.
+/// A setting of the reference's: what it and its values are called there.
 template <typename Value>
-struct Names {
-  const char* setting;
+struct Setting {
+  const char* name;
   std::vector<std::pair<const char*, Value>> values;
 
   Value read(const Metadata& metadata) const {
-    const std::string& found = setting_of(metadata);
+    const std::string& found = setting(metadata, name);
     std::vector<std::string> known;
     for (const auto& [text, value] : values) {
       if (found == text) return value;
       known.emplace_back(text);
     }
     throw kernels::InputError(
-        fmt::format("the file's model has {} = {}; what can be built is: {}", setting, found, fmt::join(known, ", ")));
+        fmt::format("the file's model has {} = {}; what can be built is: {}", name, found, fmt::join(known, ", ")));
   }
-  std::string text(Value wanted) const {
+  void write(Value wanted, Metadata& metadata) const {
     for (const auto& [text, value] : values)
-      if (value == wanted) return text;
-    kernels::ensure(false, "every value of a setting has a name");
-    return {};
+      if (value == wanted) metadata[name] = text;
   }
-
- private:
-  const std::string& setting_of(const Metadata& metadata) const { return core::model::setting(metadata, setting); }
 };
 
-const Names<Block> blocks{"resblock_type", {{"biggan", Block::biggan}, {"ddpm", Block::ddpm}}};
-const Names<Filter> filters{"fir", {{"False", Filter::box}, {"True", Filter::fir}}};
-const Names<Embedding> embeddings{"embedding_type",
-                                  {{"positional", Embedding::positional}, {"fourier", Embedding::fourier}}};
-const Names<Pyramid> input_pyramids{
+const Setting<Block> blocks{"resblock_type", {{"biggan", Block::biggan}, {"ddpm", Block::ddpm}}};
+const Setting<Filter> filters{"fir", {{"False", Filter::box}, {"True", Filter::fir}}};
+const Setting<Embedding> embeddings{"embedding_type",
+                                    {{"positional", Embedding::positional}, {"fourier", Embedding::fourier}}};
+const Setting<Pyramid> input_pyramids{
     "progressive_input", {{"none", Pyramid::none}, {"input_skip", Pyramid::skip}, {"residual", Pyramid::residual}}};
-const Names<Pyramid> output_pyramids{
+const Setting<Pyramid> output_pyramids{
     "progressive", {{"none", Pyramid::none}, {"output_skip", Pyramid::skip}, {"residual", Pyramid::residual}}};
-const Names<Combine> combines{"progressive_combine", {{"sum", Combine::sum}, {"cat", Combine::concatenate}}};
-const Names<bool> rescales{"skip_rescale", {{"False", false}, {"True", true}}};
-const Names<bool> centred{"centered", {{"False", false}, {"True", true}}};
-const Names<bool> divides{"scale_by_sigma", {{"False", false}, {"True", true}}};
-const Names<bool> models{"model", {{"ncsnpp", true}, {"ddpm", false}}};
-const Names<bool> ve{"sde", {{"VPSDE", false}, {"subVPSDE", false}, {"VESDE", true}}};
+const Setting<Combine> combines{"progressive_combine", {{"sum", Combine::sum}, {"cat", Combine::concatenate}}};
+const Setting<bool> rescales{"skip_rescale", {{"False", false}, {"True", true}}};
+const Setting<bool> centred{"centered", {{"False", false}, {"True", true}}};
+const Setting<bool> divides{"scale_by_sigma", {{"False", false}, {"True", true}}};
+const Setting<bool> models{"model", {{"ncsnpp", true}, {"ddpm", false}}};
+const Setting<bool> ve{"sde", {{"VPSDE", false}, {"subVPSDE", false}, {"VESDE", true}}};
 
 /// What is NCSN++'s own (models/ncsnpp.py).
 void read_ncsnpp(const Metadata& metadata, UNetSpec& spec) {
@@ -93,6 +88,12 @@ void read_ddpm(UNetSpec& spec) {
   spec.block = Block::ddpm;
   spec.group_channels = 1;
   spec.residual_scale = 1;
+}
+
+bool is_ddpm(const UNetSpec& spec) {
+  return spec.block == Block::ddpm && spec.group_channels == 1 && spec.residual_scale == 1 &&
+         spec.filter == Filter::box && spec.embedding == Embedding::positional && spec.input_pyramid == Pyramid::none &&
+         spec.output_pyramid == Pyramid::none;
 }
 
 /// As Python writes a tuple.
@@ -144,14 +145,12 @@ UNetSpec reference_spec(const Metadata& metadata) {
 }
 
 Metadata reference_metadata(const UNetSpec& spec) {
-  const bool ddpm = spec.group_channels == 1;
-  UNetSpec plain;  // what the reference has, besides what its metadata says
-  kernels::require(spec.time_input == plain.time_input && spec.up_attention == plain.up_attention &&
-                       spec.head_channels == plain.head_channels && spec.classes == plain.classes &&
-                       spec.resampled_shortcut_conv == plain.resampled_shortcut_conv &&
-                       (spec.group_channels == plain.group_channels || ddpm),
+  const bool ddpm = is_ddpm(spec);
+  kernels::require(spec.time_input == TimeInput::add && spec.up_attention == UpAttention::after_level &&
+                       spec.head_channels == 0 && spec.classes == 0 && spec.resampled_shortcut_conv &&
+                       (spec.group_channels == 4 || ddpm),
                    "the reference implementation has no such network: its norms are not modulated, its attention has "
-                   "one head, and it is told no classes; export it under our names");
+                   "one head, and it is told no classes; use our names");
   Metadata metadata;
   metadata["image_size"] = std::to_string(spec.image_size);
   metadata["num_channels"] = std::to_string(spec.image_channels);
@@ -159,18 +158,17 @@ Metadata reference_metadata(const UNetSpec& spec) {
   metadata["ch_mult"] = tuple(spec.channel_multipliers);
   metadata["num_res_blocks"] = std::to_string(spec.blocks);
   metadata["attn_resolutions"] = tuple(spec.attention_sizes);
-  const auto put = [&](const auto& names, auto value) { metadata[names.setting] = names.text(value); };
-  put(models, !ddpm);
-  put(centred, !spec.unit_range);
-  put(divides, spec.prediction == Prediction::scaled_score);
+  models.write(!ddpm, metadata);
+  centred.write(!spec.unit_range, metadata);
+  divides.write(spec.prediction == Prediction::scaled_score, metadata);
   if (ddpm) return metadata;
-  put(blocks, spec.block);
-  put(filters, spec.filter);
-  put(embeddings, spec.embedding);
-  put(input_pyramids, spec.input_pyramid);
-  put(output_pyramids, spec.output_pyramid);
-  put(combines, spec.combine);
-  put(rescales, spec.residual_scale != 1);
+  blocks.write(spec.block, metadata);
+  filters.write(spec.filter, metadata);
+  embeddings.write(spec.embedding, metadata);
+  input_pyramids.write(spec.input_pyramid, metadata);
+  output_pyramids.write(spec.output_pyramid, metadata);
+  combines.write(spec.combine, metadata);
+  rescales.write(spec.residual_scale != 1, metadata);
   return metadata;
 }
 
