@@ -2,6 +2,7 @@
 
 #include "kernels/conv_epilogue.h"
 #include "kernels/conv_prologue.h"
+#include "kernels/matrix_conv.h"
 #include "kernels/onednn.h"
 #include "kernels/winograd.h"
 
@@ -30,14 +31,18 @@ struct ConvExtents {
 };
 
 bool served_by_winograd(const ConvSize& size) {
-  return size.keeps_extents() && winograd::serves(winograd::kernels_of_this_cpu(), size);
+  return size.keeps_extents() && winograd::serves(vector_kernels(), size);
+}
+
+bool served_by_matrix_conv(const ConvSize& size) {
+  return size.keeps_extents() && matrix_conv::serves(vector_kernels(), size);
 }
 
 /// What a convolution reads: v in memory, whole, for engines that want it so; or row by row while it is made.
 class ConvSource {
  public:
   ConvSource(const PrologueKernel& prologue, const ImageSize& v, const In& x0, bool by_rows, ScratchLayout& scratch)
-      : prologue_(prologue), v_(v), x0_(x0), whole_(!by_rows || !prologue.has_rows()) {
+      : prologue_(prologue), v_(v), x0_(x0), whole_(!by_rows || !prologue.has_rows() || prologue.is_identity()) {
     if (whole_ && !prologue.is_identity()) slot_ = scratch.add<float>(v.elements());
   }
 
@@ -50,14 +55,15 @@ class ConvSource {
   RowSource rows(const Memory& memory) const {
     if (whole_) return rows_of(whole(memory), v_);
     prologue_.begin_rows(memory);
-    return [this, &memory](std::int64_t image, std::int64_t row, float* values) {
-      prologue_.row(memory, image, row, values);
+    return [this, &memory](std::int64_t image, std::int64_t row, float* buffer) {
+      prologue_.row(memory, image, row, buffer);
+      return buffer;
     };
   }
 
   static RowSource rows_of(const float* v, const ImageSize& size) {
-    return [v, size](std::int64_t image, std::int64_t row, float* values) {
-      std::copy_n(v + (image * size.h + row) * size.row_elements(), size.row_elements(), values);
+    return [v, size](std::int64_t image, std::int64_t row, float*) {
+      return v + (image * size.h + row) * size.row_elements();
     };
   }
 
@@ -77,7 +83,13 @@ using WeightGradient = std::function<void(const ConvSource& source, const float*
 
 Convolve make_convolution(const ConvSize& size, int threads, ScratchLayout& scratch) {
   if (served_by_winograd(size)) {
-    const auto engine = winograd::convolution(winograd::kernels_of_this_cpu(), size, threads, scratch);
+    const auto engine = winograd::convolution(vector_kernels(), size, threads, scratch);
+    return [=](const ConvSource& source, const float* weight, float* y, const Memory& memory) {
+      engine.run(source.rows(memory), weight, y, memory);
+    };
+  }
+  if (served_by_matrix_conv(size)) {
+    const auto engine = matrix_conv::convolution(vector_kernels(), size, threads, scratch);
     return [=](const ConvSource& source, const float* weight, float* y, const Memory& memory) {
       engine.run(source.rows(memory), weight, y, memory);
     };
@@ -91,7 +103,13 @@ Convolve make_convolution(const ConvSize& size, int threads, ScratchLayout& scra
 
 ConvolveBack make_data_gradient(const ConvSize& size, int threads, ScratchLayout& scratch) {
   if (served_by_winograd(size)) {
-    const auto engine = winograd::data_gradient(winograd::kernels_of_this_cpu(), size, threads, scratch);
+    const auto engine = winograd::data_gradient(vector_kernels(), size, threads, scratch);
+    return [=](const float* dy, const float* weight, float* dv, const Memory& memory) {
+      engine.run(ConvSource::rows_of(dy, {size.n, size.h, size.w, size.k}), weight, dv, memory);
+    };
+  }
+  if (served_by_matrix_conv(size)) {
+    const auto engine = matrix_conv::data_gradient(vector_kernels(), size, threads, scratch);
     return [=](const float* dy, const float* weight, float* dv, const Memory& memory) {
       engine.run(ConvSource::rows_of(dy, {size.n, size.h, size.w, size.k}), weight, dv, memory);
     };
@@ -105,10 +123,17 @@ ConvolveBack make_data_gradient(const ConvSize& size, int threads, ScratchLayout
 
 WeightGradient make_weight_gradient(const ConvSize& size, int threads, ScratchLayout& scratch) {
   if (served_by_winograd(size)) {
-    const auto engine = winograd::weight_gradient(winograd::kernels_of_this_cpu(), size, threads, scratch);
+    const auto engine = winograd::weight_gradient(vector_kernels(), size, threads, scratch);
     return
         [=](const ConvSource& source, const float* dy, float scale, Mode mode, float* dweight, const Memory& memory) {
           engine.run(source.rows(memory), dy, scale, mode == Mode::accumulate, dweight, memory);
+        };
+  }
+  if (served_by_matrix_conv(size)) {
+    const auto engine = matrix_conv::weight_gradient(vector_kernels(), size, threads, scratch);
+    return
+        [=](const ConvSource& source, const float* dy, float scale, Mode mode, float* dweight, const Memory& memory) {
+          engine.run(source.whole(memory), dy, scale, mode == Mode::accumulate, dweight, memory);
         };
   }
   const onednn::ConvCall call = onednn::convolution_weight_gradient(size, threads);
@@ -130,7 +155,8 @@ Step prepare(const Conv& op, const CpuContext& context) {
   const ConvExtents extents(op.x0, op.weight, op.y, op.prologue.resample);
   ScratchLayout scratch;
   const PrologueKernel prologue(extents.in, op.x0, op.x1, op.prologue, context.threads, scratch);
-  const ConvSource source(prologue, extents.v, op.x0, served_by_winograd(extents.size), scratch);
+  const bool by_rows = served_by_winograd(extents.size) || served_by_matrix_conv(extents.size);
+  const ConvSource source(prologue, extents.v, op.x0, by_rows, scratch);
   const Epilogue epilogue(op, extents.out, context.threads, scratch);
   const Convolve convolve = make_convolution(extents.size, context.threads, scratch);
   return {[=](const Memory& memory) {

@@ -17,7 +17,8 @@ struct ConvSize {
   bool keeps_extents() const { return stride == 1 && before + after == r - 1; }
 };
 
-/// Writes one row [w,channels] of one image of an engine's source. Called from several threads at once.
-using RowSource = std::function<void(std::int64_t image, std::int64_t row, float* values)>;
+/// Gives one row [w,channels] of one image of an engine's source: where it lies, or written to `buffer`, which has room
+/// for it. Called from several threads at once.
+using RowSource = std::function<const float*(std::int64_t image, std::int64_t row, float* buffer)>;
 
 }  // namespace kernels

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include "kernels/simd.h"
+
 namespace kernels {
 namespace {
 
-/// y = scale (y + add + residual) for the pixels of some rows, adding y and y^2 to the sums [2,k] if there are any.
+/// y = scale (y + add + residual) for the pixels of some rows.
 void finish_rows(std::int64_t pixels, std::int64_t k, float scale, const float* __restrict add,
-                 const float* __restrict residual, float* __restrict y, double* __restrict sums) {
+                 const float* __restrict residual, float* __restrict y) {
   for (std::int64_t p = 0; p < pixels; ++p, y += k) {
     if (residual) {
 #pragma omp simd
@@ -16,15 +18,29 @@ void finish_rows(std::int64_t pixels, std::int64_t k, float scale, const float* 
 #pragma omp simd
       for (std::int64_t c = 0; c < k; ++c) y[c] = scale * (y[c] + add[c]);
     }
-    if (sums) {
-#pragma omp simd
-      for (std::int64_t c = 0; c < k; ++c) {
-        const double value = y[c];
-        sums[c] += value;
-        sums[k + c] += value * value;  // exact, so that mean^2 can be subtracted in the end
-      }
-    }
   }
+}
+
+/// Moments of `width` neighbouring channels, which stay in registers.
+template <int width>
+void measure_channels(std::int64_t pixels, std::int64_t k, const float* y, const BlockMoments& to, std::int64_t c) {
+  using S = Simd<width>;
+  const auto pivot = S::load(y + c);
+  typename S::Vector sum{}, sum_squares{};
+  for (std::int64_t p = 0; p < pixels; ++p) {
+    const auto deviation = S::load(y + p * k + c) - pivot;
+    sum += deviation;
+    sum_squares += deviation * deviation;
+  }
+  S::store(to.pivot + c, pivot);
+  S::store(to.sum + c, sum);
+  S::store(to.sum_squares + c, sum_squares);
+}
+
+void measure_rows(std::int64_t pixels, std::int64_t k, const float* y, const BlockMoments& to) {
+  std::int64_t c = 0;
+  for (; c + 16 <= k; c += 16) measure_channels<16>(pixels, k, y, to, c);
+  for (; c < k; ++c) measure_channels<1>(pixels, k, y, to, c);
 }
 
 void add_rows(std::int64_t pixels, std::int64_t k, const float* __restrict dy, double* __restrict sums) {
@@ -43,7 +59,7 @@ Epilogue::Epilogue(const Conv& op, const ImageSize& size, int threads, ScratchLa
   ensure(!op.residual || op.residual.shape == op.y.shape, "a convolution's residual has the output's shape");
   ensure(!op.moments || op.moments.shape == Shape{size.n, size.c, 2}, "a convolution's moments are [n,k,2]");
   add_ = scratch.add<float>(size.n * size.c);
-  if (op.moments) block_sums_ = scratch.add<double>(size.n * blocks_.count() * 2 * size.c);
+  if (op.moments) block_moments_ = scratch.add<float>(size.n * blocks_.count() * BlockMoments::parts * size.c);
 }
 
 void Epilogue::run(const Memory& memory) const {
@@ -55,10 +71,9 @@ void Epilogue::run(const Memory& memory) const {
   parallel_for(threads_, size_.n * blocks, [&](std::int64_t i) {
     const std::int64_t image = i / blocks, first = blocks_.begin(i % blocks), last = blocks_.end(i % blocks);
     const std::int64_t offset = (image * size_.h + first) * size_.row_elements();
-    double* const sums = op_.moments ? block_sums_.in(memory) + i * 2 * k : nullptr;
-    if (sums) std::fill_n(sums, 2 * k, 0.0);
-    finish_rows((last - first) * size_.w, k, op_.scale, add_.in(memory) + image * k,
-                residual ? residual + offset : nullptr, y + offset, sums);
+    const std::int64_t pixels = (last - first) * size_.w;
+    finish_rows(pixels, k, op_.scale, add_.in(memory) + image * k, residual ? residual + offset : nullptr, y + offset);
+    if (op_.moments) measure_rows(pixels, k, y + offset, block_moments(memory, i));
   });
   if (op_.moments) combine_moments(memory);
 }
@@ -70,21 +85,35 @@ void Epilogue::fill_add(const Memory& memory) const {
     add_.in(memory)[i] = (bias ? bias[i % size_.c] : 0) + (embedding ? embedding[i] : 0);
 }
 
+BlockMoments Epilogue::block_moments(const Memory& memory, std::int64_t block) const {
+  return {block_moments_.in(memory) + block * BlockMoments::parts * size_.c, size_.c};
+}
+
+/// Mean and variance of the whole image from those of its blocks: the mean of their variances plus the variance of
+/// their means (Chan, Golub and LeVeque 1983).
 void Epilogue::combine_moments(const Memory& memory) const {
   const std::int64_t k = size_.c, blocks = blocks_.count();
   const double pixels = static_cast<double>(size_.h * size_.w);
   float* const moments = memory.at<float>(op_.moments);
-  for (std::int64_t i = 0; i < size_.n * k; ++i) {
-    const double* const parts = block_sums_.in(memory) + i / k * blocks * 2 * k + i % k;
-    double sum = 0, sum_squares = 0;
-    for (std::int64_t block = 0; block < blocks; ++block) {
-      sum += parts[block * 2 * k];
-      sum_squares += parts[block * 2 * k + k];
+  parallel_for(threads_, size_.n, [&](std::int64_t image) {
+    for (std::int64_t c = 0; c < k; ++c) {
+      double mean = 0, squares = 0;
+      const auto each_block = [&](auto&& f) {
+        for (std::int64_t b = 0; b < blocks; ++b) {
+          const BlockMoments block = block_moments(memory, image * blocks + b);
+          f(block, static_cast<double>((blocks_.end(b) - blocks_.begin(b)) * size_.w));
+        }
+      };
+      each_block([&](const BlockMoments& block, double count) { mean += count * block.pivot[c] + block.sum[c]; });
+      mean /= pixels;
+      each_block([&](const BlockMoments& block, double count) {
+        const double shift = block.pivot[c] - mean;
+        squares += block.sum_squares[c] + shift * (2 * block.sum[c] + count * shift);
+      });
+      moments[2 * (image * k + c)] = static_cast<float>(mean);
+      moments[2 * (image * k + c) + 1] = static_cast<float>(squares < 0 ? 0 : squares / pixels);  // a NaN stays
     }
-    const double mean = sum / pixels, variance = sum_squares / pixels - mean * mean;
-    moments[2 * i] = static_cast<float>(mean);
-    moments[2 * i + 1] = static_cast<float>(variance < 0 ? 0 : variance);  // a NaN stays
-  }
+  });
 }
 
 BiasGradient::BiasGradient(const ConvWeightGradient& op, const ImageSize& size, int threads, ScratchLayout& scratch)

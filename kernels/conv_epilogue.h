@@ -6,6 +6,14 @@
 
 namespace kernels {
 
+/// What is known of a channel after some pixels: sums of y - pivot and of its square, in single precision. The pivot is
+/// the first of them, so that a large mean does not drown a small variance.
+struct BlockMoments {
+  float *pivot, *sum, *sum_squares;
+  static constexpr int parts = 3;
+  BlockMoments(float* first, std::int64_t k) : pivot(first), sum(first + k), sum_squares(first + 2 * k) {}
+};
+
 /// What Conv does to the bare convolution in y: bias, embedding, residual, scale, moments.
 class Epilogue {
  public:
@@ -15,14 +23,15 @@ class Epilogue {
 
  private:
   void fill_add(const Memory& memory) const;
+  BlockMoments block_moments(const Memory& memory, std::int64_t block) const;
   void combine_moments(const Memory& memory) const;
 
   Conv op_;
   ImageSize size_;
   RowBlocks blocks_;
   int threads_;
-  Slot<float> add_;          // [n,k], bias + embedding
-  Slot<double> block_sums_;  // [n,blocks,2,k]
+  Slot<float> add_;            // [n,k], bias + embedding
+  Slot<float> block_moments_;  // [n,blocks,3,k]
 };
 
 /// dbias and dembedding of a ConvWeightGradient.

@@ -65,7 +65,7 @@ PrologueKernel::PrologueKernel(const ImageSize& size, const In& x0, const In& x1
   ensure(prologue.dropout.rate >= 0 && prologue.dropout.rate < 1, "a dropout rate is in [0, 1)");
   if (has_map()) {
     channel_maps_ = scratch.add<float>(size.n * 4 * size.c);
-    block_sums_ = scratch.add<double>(size.n * blocks_.count() * 2 * size.c);
+    block_sums_ = scratch.add<float>(size.n * blocks_.count() * 2 * size.c);
   }
   if (prologue_.resample == Resample::stride) prologue_.resample = Resample::none;  // the convolution does all of it
   row_taps_ = fir_taps(prologue_.resample, size.h, output_.h);

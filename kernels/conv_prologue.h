@@ -60,7 +60,7 @@ class PrologueKernel {
   void resample_gradient_row(float scale, std::int64_t image, std::int64_t row, const float* dv, float* du) const;
   void fir_gradient_row(const Memory& memory, float scale, std::int64_t image, std::int64_t row, const float* dv,
                         float* du) const;
-  void map_gradient_row(const Memory& memory, std::int64_t image, std::int64_t row, float* dz, double* sums) const;
+  void map_gradient_row(const Memory& memory, std::int64_t image, std::int64_t row, float* dz, float* sums) const;
   void combine_sums(const Memory& memory, float* sums) const;
 
   ImageSize size_, output_;
@@ -73,8 +73,8 @@ class PrologueKernel {
   std::vector<Taps> row_gradient_taps_, column_gradient_taps_;  // and of u
   Slot<float> channel_maps_;                                    // [n,4,c]
   Slot<float> rows_;                                            // [threads,2,w,c]
-  Slot<float> filtered_;     // [n,h,w',c], of a FIR: filtered along w; or back along h
-  Slot<double> block_sums_;  // [n,blocks,2,c]
+  Slot<float> filtered_;    // [n,h,w',c], of a FIR: filtered along w; or back along h
+  Slot<float> block_sums_;  // [n,blocks,2,c]
 };
 
 }  // namespace kernels

@@ -9,7 +9,7 @@ namespace {
 /// dz = du * activation'(a x + b) in place, adding dz and dz (x - mean) to the sums.
 void map_channels_gradient(Activation activation, std::int64_t channels, const float* __restrict x,
                            const float* __restrict a, const float* __restrict b, const float* __restrict mean,
-                           float* __restrict dz, double* __restrict sum, double* __restrict sum_centred) {
+                           float* __restrict dz, float* __restrict sum, float* __restrict sum_centred) {
   if (activation == Activation::silu) {
 #pragma omp simd
     for (std::int64_t c = 0; c < channels; ++c) dz[c] *= silu_derivative(a[c] * x[c] + b[c]);
@@ -63,7 +63,7 @@ void PrologueKernel::resample_gradient_row(float scale, std::int64_t image, std:
 
 /// Takes one row from du to dz in place and adds to the sums [2,c] of dz and dz (x - mean).
 void PrologueKernel::map_gradient_row(const Memory& memory, std::int64_t image, std::int64_t row, float* dz,
-                                      double* sums) const {
+                                      float* sums) const {
   const ChannelMap map = channel_map(memory, image);
   const In sources[] = {x0_, x1_};
   std::int64_t first = 0;
@@ -82,7 +82,7 @@ void PrologueKernel::combine_sums(const Memory& memory, float* sums) const {
   const std::int64_t c = size_.c, blocks = blocks_.count();
   parallel_for(threads_, size_.n, [&](std::int64_t image) {
     const ChannelMap map = channel_map(memory, image);
-    const double* const parts = block_sums_.in(memory) + image * blocks * 2 * c;
+    const float* const parts = block_sums_.in(memory) + image * blocks * 2 * c;
     for (std::int64_t i = 0; i < c; ++i) {
       double sum = 0, sum_centred = 0;
       for (std::int64_t block = 0; block < blocks; ++block) {
@@ -101,8 +101,8 @@ void PrologueKernel::reverse(const Memory& memory, float scale, const float* dv,
   const std::int64_t blocks = blocks_.count();
   parallel_for(threads_, size_.n * blocks, [&](std::int64_t i) {
     const std::int64_t image = i / blocks, block = i % blocks;
-    double* const block_sums = has_map() ? block_sums_.in(memory) + i * 2 * size_.c : nullptr;
-    if (block_sums) std::fill_n(block_sums, 2 * size_.c, 0.0);
+    float* const block_sums = has_map() ? block_sums_.in(memory) + i * 2 * size_.c : nullptr;
+    if (block_sums) std::fill_n(block_sums, 2 * size_.c, 0.0f);
     for (std::int64_t row = blocks_.begin(block); row < blocks_.end(block); ++row) {
       float* const out = dz + (image * size_.h + row) * size_.row_elements();
       if (has_fir())

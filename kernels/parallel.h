@@ -32,6 +32,12 @@ void for_each_chunk(int threads, std::int64_t count, const F& f) {
                [&](std::int64_t i) { f(i * chunk, (i + 1) * chunk < count ? (i + 1) * chunk : count); });
 }
 
+/// Calls f(thread, begin, end) with each thread's share of [0, count).
+template <typename F>
+void share(int threads, std::int64_t count, const F& f) {
+  parallel_for(threads, threads, [&](std::int64_t i) { f(i, count * i / threads, count * (i + 1) / threads); });
+}
+
 /// Number of the calling thread, in [0, threads) of the parallel_for around it.
 inline int thread_number() {
   return omp_get_thread_num();
@@ -40,7 +46,7 @@ inline int thread_number() {
 /// The rows of an image in blocks of a fixed height: a sum over the image is the sum over its blocks, in their order,
 /// for any number of threads.
 struct RowBlocks {
-  static constexpr std::int64_t height = 8;
+  static constexpr std::int64_t height = 4;
   std::int64_t rows;
   std::int64_t count() const { return (rows + height - 1) / height; }
   std::int64_t begin(std::int64_t block) const { return block * height; }

@@ -9,12 +9,6 @@
 namespace kernels::winograd {
 namespace {
 
-/// Calls f(thread, begin, end) with each thread's share of [0, count).
-template <typename F>
-void share(int threads, std::int64_t count, const F& f) {
-  parallel_for(threads, threads, [&](std::int64_t i) { f(i, count * i / threads, count * (i + 1) / threads); });
-}
-
 /// Rows and matrices are a cache line apart, so that they do not all fall on the same sets of the cache.
 std::int64_t padded(std::int64_t columns) {
   return columns + 16;
@@ -29,7 +23,8 @@ Matrices from_row(const Matrices& m, std::int64_t row) {
 /// all tiles first, and each thread takes panels of outputs.
 class TileProducts {
  public:
-  TileProducts(const Kernels& kernels, Direction direction, const ConvSize& size, int threads, ScratchLayout& scratch)
+  TileProducts(const VectorKernels& kernels, Direction direction, const ConvSize& size, int threads,
+               ScratchLayout& scratch)
       : kernels_(&kernels),
         direction_(direction),
         c_(size.c),
@@ -134,7 +129,7 @@ class TileProducts {
                                  {tiling_.height_of(row), tiling_.w, outputs_});
   }
 
-  const Kernels* kernels_;
+  const VectorKernels* kernels_;
   Direction direction_;
   std::int64_t c_, inputs_, outputs_;
   Tiling tiling_;
@@ -149,7 +144,7 @@ class TileProducts {
 /// images at a time, in their order.
 class WeightProducts {
  public:
-  WeightProducts(const Kernels& kernels, const ConvSize& size, int threads, ScratchLayout& scratch)
+  WeightProducts(const VectorKernels& kernels, const ConvSize& size, int threads, ScratchLayout& scratch)
       : kernels_(&kernels), size_(size), threads_(threads), vectors_(size.c % (2 * kernels.lanes) == 0 ? 2 : 1) {
     const std::int64_t image_tiles = Tiling{1, size.h, size.w}.tiles();
     const std::int64_t images = most_floats / (coefficients * image_tiles * (padded(size.c) + padded(size.k)));
@@ -203,14 +198,14 @@ class WeightProducts {
     });
   }
 
-  const Kernels* kernels_;
+  const VectorKernels* kernels_;
   ConvSize size_;
   int threads_, vectors_;
   std::int64_t images_;  // transformed at a time
   Slot<float> source_, gradient_, sums_, patches_;
 };
 
-Convolution tile_products(const Kernels& kernels, Direction direction, const ConvSize& size, int threads,
+Convolution tile_products(const VectorKernels& kernels, Direction direction, const ConvSize& size, int threads,
                           ScratchLayout& scratch) {
   const TileProducts products(kernels, direction, size, threads, scratch);
   return {[=](const RowSource& source, const float* weight, float* result, const Memory& memory) {
@@ -220,24 +215,21 @@ Convolution tile_products(const Kernels& kernels, Direction direction, const Con
 
 }  // namespace
 
-const Kernels& kernels_of_this_cpu() {
-  return __builtin_cpu_supports("x86-64-v4") ? avx512_kernels : avx2_kernels;
-}
-
-bool serves(const Kernels& kernels, const ConvSize& size) {
+bool serves(const VectorKernels& kernels, const ConvSize& size) {
   return size.r == 3 && size.c % kernels.lanes == 0 && size.k % kernels.lanes == 0 && size.h >= patch &&
          size.w >= patch;
 }
 
-Convolution convolution(const Kernels& kernels, const ConvSize& size, int threads, ScratchLayout& scratch) {
+Convolution convolution(const VectorKernels& kernels, const ConvSize& size, int threads, ScratchLayout& scratch) {
   return tile_products(kernels, Direction::forward, size, threads, scratch);
 }
 
-Convolution data_gradient(const Kernels& kernels, const ConvSize& size, int threads, ScratchLayout& scratch) {
+Convolution data_gradient(const VectorKernels& kernels, const ConvSize& size, int threads, ScratchLayout& scratch) {
   return tile_products(kernels, Direction::data_gradient, size, threads, scratch);
 }
 
-WeightGradient weight_gradient(const Kernels& kernels, const ConvSize& size, int threads, ScratchLayout& scratch) {
+WeightGradient weight_gradient(const VectorKernels& kernels, const ConvSize& size, int threads,
+                               ScratchLayout& scratch) {
   const WeightProducts products(kernels, size, threads, scratch);
   return {[=](const RowSource& source, const float* dy, float scale, bool accumulate, float* dweight,
               const Memory& memory) { products.run(source, dy, scale, accumulate, dweight, memory); }};

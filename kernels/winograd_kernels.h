@@ -1,44 +1,11 @@
-// What Winograd's convolution does with vectors: templates that each instruction set instantiates in a file of its own,
-// and the table through which they are called. Those files may emit no function that others share, since the linker
-// keeps one copy of it: so these are templates over a type of theirs, and call nothing that is not inlined by force.
+// Winograd's transforms between arrays of images or weights and the matrices of its products: templates over an
+// instruction set, see vector_kernels.h.
 #pragma once
 
-#include "kernels/winograd_product.h"
+#include "kernels/vector_kernels.h"
+#include "kernels/winograd_transforms.h"
 
 namespace kernels::winograd {
-
-/// 36 matrices: element (coefficient, row, column) is at data[coefficient * matrix + row * stride + column].
-struct Matrices {
-  float* data;
-  std::int64_t matrix, stride;
-};
-
-/// Whose outputs the products have: the convolution's, or its source's (weights turned by 180 degrees).
-enum class Direction : std::uint8_t { forward, data_gradient };
-
-/// The tiles that cover `height` (up to 4) rows of an image [.,width,channels].
-struct TileRow {
-  std::int64_t height, width, channels;
-};
-
-struct Kernels {
-  int lanes;  // floats of a vector; channel counts are multiples of it
-  /// Six rows of pixels, two more than the tiles cover, to one matrix row [channels] a tile.
-  void (*transform_input)(const float* const* rows, std::int64_t tiles, std::int64_t channels, Matrices to);
-  /// The gradient of some rows of the output to one matrix row [channels] a tile.
-  void (*transform_output_gradient)(const float* dy, const TileRow& row, Matrices to);
-  /// One matrix row a tile, the first `count` channels of it, to rows of the output.
-  void (*transform_output)(Matrices from, std::int64_t count, float* y, const TileRow& row);
-  /// weight[k,3,3,c]: those of `count` outputs from the first on, to one matrix row [count] for each of the `lanes`
-  /// inputs from `input` on.
-  void (*transform_weights[2])(const float* weight, std::int64_t c, std::int64_t first, std::int64_t count,
-                               std::int64_t input, Matrices to);  // by Direction
-  /// dweight[3,3,c] = scale * gradient (+ dweight where `accumulate`), from the first matrix row [c].
-  void (*transform_weight_gradient)(Matrices from, std::int64_t c, float scale, bool accumulate, float* dweight);
-  /// Any number of rows, 1 or 2 vectors of columns.
-  void (*multiply[2])(const Product& product, std::int64_t rows, int vectors);  // by Adjacent
-};
-extern const Kernels avx2_kernels, avx512_kernels;
 
 template <typename Isa>
 void transform_input(const float* const* rows, std::int64_t tiles, std::int64_t channels, Matrices to) {
@@ -109,8 +76,6 @@ void transpose(typename Simd<Isa::lanes>::Vector* x) {
   }
 }
 
-constexpr int taps = 9;
-
 template <typename Isa, Direction direction>
 void transform_weights(const float* weight, std::int64_t c, std::int64_t first, std::int64_t count, std::int64_t input,
                        Matrices to) {
@@ -149,18 +114,6 @@ void transform_weight_gradient(Matrices from, std::int64_t c, float scale, bool 
       S::store(to, accumulate ? S::load(to) + scale * y[t] : scale * y[t]);
     }
   }
-}
-
-template <typename Isa>
-constexpr Kernels kernels_for() {
-  return {.lanes = Isa::lanes,
-          .transform_input = transform_input<Isa>,
-          .transform_output_gradient = transform_output_gradient<Isa>,
-          .transform_output = transform_output<Isa>,
-          .transform_weights = {transform_weights<Isa, Direction::forward>,
-                                transform_weights<Isa, Direction::data_gradient>},
-          .transform_weight_gradient = transform_weight_gradient<Isa>,
-          .multiply = {Multiply<Isa, Adjacent::depth>::run, Multiply<Isa, Adjacent::rows>::run}};
 }
 
 }  // namespace kernels::winograd

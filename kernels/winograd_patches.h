@@ -5,7 +5,8 @@
 #include <algorithm>
 
 #include "kernels/conv_engine.h"
-#include "kernels/winograd_kernels.h"
+#include "kernels/vector_kernels.h"
+#include "kernels/winograd_transforms.h"
 
 namespace kernels::winograd {
 
@@ -33,7 +34,7 @@ class PatchRows {
   }
 
   /// The tile rows first..last-1 to one matrix row [channels] a tile.
-  void transform(const Kernels& kernels, std::int64_t first, std::int64_t last, Matrices to) {
+  void transform(const VectorKernels& kernels, std::int64_t first, std::int64_t last, Matrices to) {
     for (std::int64_t row = first; row < last; ++row, to.data += tiling_.columns() * to.stride) {
       go_to(row);
       kernels.transform_input(current_, tiling_.columns(), channels_, to);
@@ -51,10 +52,11 @@ class PatchRows {
       if (i < 2 && tile_row == last_ + 1 && first > 0) continue;
       const std::int64_t row = first - 1 + i;
       float* const pixels = slot(first + i) + channels_;
-      if (row >= 0 && row < tiling_.h)
-        source_(image, row, pixels);
-      else
+      if (row < 0 || row >= tiling_.h) {
         std::fill_n(pixels, tiling_.w * channels_, 0.0f);
+      } else if (const float* const found = source_(image, row, pixels); found != pixels) {
+        std::copy_n(found, tiling_.w * channels_, pixels);
+      }
     }
     last_ = tile_row;
   }

@@ -2,20 +2,12 @@
 // 0, +-5/8, +-3/2 and infinity, which round less than the usual integers.
 #pragma once
 
-#include <cstdint>
+#include "kernels/simd.h"
 
 namespace kernels::winograd {
 
 constexpr int tile = 4, patch = tile + 2, coefficients = patch * patch;  // output pixels, input pixels, products
-
-template <int lanes>
-struct Simd {
-  typedef float Vector __attribute__((vector_size(4 * lanes)));
-  typedef std::int32_t Indices __attribute__((vector_size(4 * lanes)));
-  typedef float Unaligned __attribute__((vector_size(4 * lanes), aligned(4), may_alias));
-  [[gnu::always_inline]] static Vector load(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
-  [[gnu::always_inline]] static void store(float* to, Vector value) { *reinterpret_cast<Unaligned*>(to) = value; }
-};
+constexpr int taps = 9;
 
 constexpr float p = 0.625f, q = 1.5f, pp = p * p, qq = q * q;
 // Reciprocals of the products of differences between the points, at 0, +-p and +-q.

@@ -2,7 +2,7 @@
 // floats as any CPU can run them.
 #include "kernels/winograd.h"
 
-#include "kernels/winograd_kernels.h"
+#include "kernels/vector_kernels_table.h"
 #include "tests/kernels/arena.h"
 
 namespace kernels::winograd {
@@ -12,7 +12,7 @@ struct Wide {
   static constexpr int lanes = 16;
   static constexpr int most_rows[] = {0, 14, 14};
 };
-const Kernels wide_kernels = kernels_for<Wide>();
+const VectorKernels wide_kernels = vector_kernels_for<Wide>();
 
 using Floats = std::vector<float>;
 using Values = std::vector<double>;
@@ -52,8 +52,8 @@ struct Problem {
         dy(uniform(s.n * s.h * s.w * s.k, 3)) {}
 
   RowSource rows(const Floats& image, std::int64_t channels) const {
-    return [this, &image, channels](std::int64_t n, std::int64_t row, float* values) {
-      std::copy_n(image.data() + (n * s.h + row) * s.w * channels, s.w * channels, values);
+    return [this, &image, channels](std::int64_t n, std::int64_t row, float*) {
+      return image.data() + (n * s.h + row) * s.w * channels;
     };
   }
 
@@ -80,7 +80,7 @@ constexpr ConvSize sizes[] = {{1, 6, 6, 16, 16, 3}, {2, 7, 9, 16, 48, 3},   {3, 
                               {2, 8, 8, 16, 64, 3}, {1, 32, 32, 32, 32, 3}, {2, 11, 40, 64, 96, 3},
                               {1, 8, 8, 96, 160, 3}};
 
-class Winograd : public ::testing::TestWithParam<const Kernels*> {};
+class Winograd : public ::testing::TestWithParam<const VectorKernels*> {};
 
 TEST_P(Winograd, ConvolutionAgreesWithItsDefinition) {
   for (const ConvSize& s : sizes) {
@@ -157,7 +157,7 @@ TEST_P(Winograd, LeavesOtherConvolutionsToOthers) {
   EXPECT_FALSE(serves(*GetParam(), {1, 32, 32, 32, 36, 3}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Kernels, Winograd, ::testing::Values(&kernels_of_this_cpu(), &wide_kernels),
+INSTANTIATE_TEST_SUITE_P(Kernels, Winograd, ::testing::Values(&vector_kernels(), &wide_kernels),
                          [](const auto& at) { return at.param == &wide_kernels ? "Wide" : "OfThisCpu"; });
 
 }  // namespace

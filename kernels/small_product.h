@@ -1,4 +1,4 @@
-// Products of small matrices that lie in the cache: the inner loop of Winograd's convolution.
+// Products of small matrices that lie in the cache: the inner loop of convolutions.
 #pragma once
 
 #include <algorithm>
@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <utility>
 
-#include "kernels/winograd_transforms.h"
+#include "kernels/simd.h"
 
-namespace kernels::winograd {
+namespace kernels {
 
 /// Which neighbours of the left matrix lie side by side in memory.
 enum class Adjacent : std::uint8_t { depth, rows };
@@ -91,4 +91,4 @@ class Multiply {
   }
 };
 
-}  // namespace kernels::winograd
+}  // namespace kernels

@@ -1,7 +1,7 @@
 // 32 registers of 16 floats.
-#include "kernels/winograd_kernels.h"
+#include "kernels/vector_kernels_table.h"
 
-namespace kernels::winograd {
+namespace kernels {
 namespace {
 
 struct Avx512 {
@@ -11,6 +11,6 @@ struct Avx512 {
 
 }  // namespace
 
-const Kernels avx512_kernels = kernels_for<Avx512>();
+const VectorKernels avx512_kernels = vector_kernels_for<Avx512>();
 
-}  // namespace kernels::winograd
+}  // namespace kernels

@@ -1,7 +1,7 @@
 // 16 registers of 8 floats.
-#include "kernels/winograd_kernels.h"
+#include "kernels/vector_kernels_table.h"
 
-namespace kernels::winograd {
+namespace kernels {
 namespace {
 
 struct Avx2 {
@@ -11,6 +11,6 @@ struct Avx2 {
 
 }  // namespace
 
-const Kernels avx2_kernels = kernels_for<Avx2>();
+const VectorKernels avx2_kernels = vector_kernels_for<Avx2>();
 
-}  // namespace kernels::winograd
+}  // namespace kernels

@@ -1,0 +1,54 @@
+// What convolutions do with vectors, by instruction set: each is compiled in a file of its own and called through a
+// table. Those files may emit no function that others share, since the linker keeps one copy of it: what is in them are
+// templates over a type of theirs, and functions that are inlined by force.
+#pragma once
+
+#include "kernels/small_product.h"
+
+namespace kernels {
+namespace winograd {
+
+/// 36 matrices: element (coefficient, row, column) is at data[coefficient * matrix + row * stride + column].
+struct Matrices {
+  float* data;
+  std::int64_t matrix, stride;
+};
+
+/// Whose outputs the products have: the convolution's, or its source's (weights turned by 180 degrees).
+enum class Direction : std::uint8_t { forward, data_gradient };
+
+/// The tiles that cover `height` (up to 4) rows of an image [.,width,channels].
+struct TileRow {
+  std::int64_t height, width, channels;
+};
+
+}  // namespace winograd
+
+struct VectorKernels {
+  int lanes;  // floats of a vector; channel counts are multiples of it
+  /// Any number of rows, 1 or 2 vectors of columns.
+  void (*multiply[2])(const Product& product, std::int64_t rows, int vectors);  // by Adjacent
+
+  // Winograd's transforms.
+  /// Six rows of pixels, two more than the tiles cover, to one matrix row [channels] a tile.
+  void (*transform_input)(const float* const* rows, std::int64_t tiles, std::int64_t channels, winograd::Matrices to);
+  /// The gradient of some rows of the output to one matrix row [channels] a tile.
+  void (*transform_output_gradient)(const float* dy, const winograd::TileRow& row, winograd::Matrices to);
+  /// One matrix row a tile, the first `count` channels of it, to rows of the output.
+  void (*transform_output)(winograd::Matrices from, std::int64_t count, float* y, const winograd::TileRow& row);
+  /// weight[k,3,3,c]: those of `count` outputs from the first on, to one matrix row [count] for each of the `lanes`
+  /// inputs from `input` on.
+  void (*transform_weights[2])(const float* weight, std::int64_t c, std::int64_t first, std::int64_t count,
+                               std::int64_t input, winograd::Matrices to);  // by Direction
+  /// dweight[3,3,c] = scale * gradient (+ dweight where `accumulate`), from the first matrix row [c].
+  void (*transform_weight_gradient)(winograd::Matrices from, std::int64_t c, float scale, bool accumulate,
+                                    float* dweight);
+};
+extern const VectorKernels avx2_kernels, avx512_kernels;
+
+/// Those with the newest instructions that this CPU has.
+inline const VectorKernels& vector_kernels() {
+  return __builtin_cpu_supports("x86-64-v4") ? avx512_kernels : avx2_kernels;
+}
+
+}  // namespace kernels

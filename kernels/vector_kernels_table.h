@@ -1,0 +1,22 @@
+// The table of an instruction set: included by the file that is compiled for it, with a type of its own that has lanes
+// and, by the number of vectors, most_rows of a product whose sums fit the registers.
+#pragma once
+
+#include "kernels/winograd_kernels.h"
+
+namespace kernels {
+
+template <typename Isa>
+constexpr VectorKernels vector_kernels_for() {
+  using namespace winograd;
+  return {.lanes = Isa::lanes,
+          .multiply = {Multiply<Isa, Adjacent::depth>::run, Multiply<Isa, Adjacent::rows>::run},
+          .transform_input = transform_input<Isa>,
+          .transform_output_gradient = transform_output_gradient<Isa>,
+          .transform_output = transform_output<Isa>,
+          .transform_weights = {transform_weights<Isa, Direction::forward>,
+                                transform_weights<Isa, Direction::data_gradient>},
+          .transform_weight_gradient = transform_weight_gradient<Isa>};
+}
+
+}  // namespace kernels
