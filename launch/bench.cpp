@@ -9,6 +9,7 @@
 #include "core/program/describe.h"
 #include "distributed/evaluator.h"
 #include "distributed/metrics.h"
+#include "kernels/floor.h"
 #include "launch/command.h"
 
 namespace launch {
@@ -44,29 +45,39 @@ int bench_step(const BenchFlags& flags, Session& session) {
     whole = std::min(whole, timer.seconds());
   }
 
+  const kernels::MachineSpeed speed = kernels::measure_machine(config.training().threads());
   struct Row {
-    double seconds = 0, flops = 0;
+    double seconds = 0, floor = 0, flops = 0;
     int records = 0;
   };
   std::map<std::string, Row> rows;
-  for (const auto& time : executor->profile(flags.runs)) {
-    Row& row = rows[time.operation];
-    row.seconds += time.seconds;
-    row.flops += time.flops;
+  double floor = 0;
+  const auto times = executor->profile(flags.runs);
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    const double least = kernels::floor_seconds(training.program.ops()[i], speed);
+    Row& row = rows[times[i].operation];
+    row.seconds += times[i].seconds;
+    row.floor += least;
+    row.flops += times[i].flops;
     ++row.records;
+    floor += least;
   }
   std::vector<std::pair<std::string, Row>> sorted(rows.begin(), rows.end());
   std::sort(sorted.begin(), sorted.end(),
             [](const auto& a, const auto& b) { return a.second.seconds > b.second.seconds; });
-  fmt::print("{:<22} {:>7} {:>10} {:>7} {:>9}\n", "record", "count", "ms", "share", "GFLOP/s");
+  fmt::print("floor: products at {:.0f} GFLOP/s, a quarter of them for 3x3 convolutions; operands at {:.0f} GB/s\n",
+             1e-9 * speed.flops_per_second, 1e-9 * speed.bytes_per_second);
+  fmt::print("{:<22} {:>7} {:>10} {:>7} {:>10} {:>8} {:>9}\n", "record", "count", "ms", "share", "floor ms", "x floor",
+             "GFLOP/s");
   for (const auto& [name, row] : sorted) {
-    fmt::print("{:<22} {:>7} {:>10.2f} {:>6.1f}% {:>9}\n", name, row.records, 1e3 * row.seconds,
-               100 * row.seconds / whole, row.flops > 0 ? fmt::format("{:.0f}", 1e-9 * row.flops / row.seconds) : "");
+    fmt::print("{:<22} {:>7} {:>10.2f} {:>6.1f}% {:>10.2f} {:>8.1f} {:>9}\n", name, row.records, 1e3 * row.seconds,
+               100 * row.seconds / whole, 1e3 * row.floor, row.seconds / row.floor,
+               row.flops > 0 ? fmt::format("{:.0f}", 1e-9 * row.flops / row.seconds) : "");
   }
-  fmt::print("one micro-batch of {} images: {:.2f} ms, the fastest of {}; {:.1f} images/s, {:.0f} GFLOP/s\n",
-             config.training().micro_batch_images(), 1e3 * whole, flags.runs,
-             config.training().micro_batch_images() / whole,
-             1e-9 * core::program::total_flops(training.program) / whole);
+  fmt::print(
+      "one micro-batch of {} images: {:.2f} ms, the fastest of {}; {:.1f} x floor, {:.1f} images/s, {:.0f} GFLOP/s\n",
+      config.training().micro_batch_images(), 1e3 * whole, flags.runs, whole / floor,
+      config.training().micro_batch_images() / whole, 1e-9 * core::program::total_flops(training.program) / whole);
   return 0;
 }
 
@@ -75,8 +86,9 @@ int bench_step(const BenchFlags& flags, Session& session) {
 void add_bench(CLI::App& app, Action& chosen) {
   CLI::App* bench = app.add_subcommand("bench", "Where the time goes");
   bench->require_subcommand(1);
-  CLI::App* command =
-      bench->add_subcommand("step", "Time the forward and backward pass of one micro-batch, by kind of record");
+  CLI::App* command = bench->add_subcommand("step",
+                                            "Time the forward and backward pass of one micro-batch, by kind of record, "
+                                            "beside the least that this machine needs");
   auto flags = std::make_shared<BenchFlags>();
   add_config_flags(*command, flags->config);
   command->add_option("--runs", flags->runs, "Runs; the fastest counts")->check(at_least(1))->capture_default_str();

@@ -1,0 +1,40 @@
+#include "kernels/floor.h"
+
+#include <gtest/gtest.h>
+
+namespace kernels {
+namespace {
+
+constexpr MachineSpeed speed{.flops_per_second = 1e9, .bytes_per_second = 1e9};
+
+Conv convolution(std::int64_t size, std::int64_t r, std::int64_t channels) {
+  Conv op;
+  op.x0 = Tensor{0, Element::f32, {2, size, size, channels}};
+  op.weight = Tensor{1, Element::f32, {channels, r, r, channels}};
+  op.y = Tensor{2, Element::f32, {2, size, size, channels}};
+  return op;
+}
+
+TEST(Floor, OfALarge3x3ConvolutionIsAQuarterOfItsProducts) {
+  EXPECT_DOUBLE_EQ(floor_seconds(convolution(16, 3, 64), speed), 0.25 * 2 * 2 * 16 * 16 * 9 * 64 * 64 * 1e-9);
+}
+
+TEST(Floor, OfA1x1ConvolutionIsItsProducts) {
+  EXPECT_DOUBLE_EQ(floor_seconds(convolution(16, 1, 64), speed), 2.0 * 2 * 16 * 16 * 64 * 64 * 1e-9);
+}
+
+TEST(Floor, OfARecordWithFewProductsIsItsOperandsMovedOnce) {
+  EXPECT_DOUBLE_EQ(floor_seconds(convolution(16, 1, 2), speed), (2 * 2 * 16 * 16 * 2 + 4) * 4 * 1e-9);
+  EXPECT_DOUBLE_EQ(
+      floor_seconds(Silu{.x = Tensor{0, Element::f32, {5, 7}}, .y = Tensor{1, Element::f32, {5, 7}}}, speed),
+      2 * 35 * 4 * 1e-9);
+}
+
+TEST(Floor, AMachineHasSomeSpeed) {
+  const MachineSpeed measured = measure_machine(1);
+  EXPECT_GT(measured.flops_per_second, 1e8);
+  EXPECT_GT(measured.bytes_per_second, 1e7);
+}
+
+}  // namespace
+}  // namespace kernels
