@@ -46,14 +46,12 @@ class ConvSource {
     if (whole_ && !prologue.is_identity()) slot_ = scratch.add<float>(v.elements());
   }
 
-  const float* whole(const Memory& memory) const {
-    if (prologue_.is_identity()) return memory.at<float>(x0_);
-    prologue_.forward(memory, slot_.in(memory));
-    return slot_.in(memory);
-  }
-
   RowSource rows(const Memory& memory) const {
-    if (whole_) return rows_of(whole(memory), v_);
+    if (prologue_.is_identity()) return rows_of(memory.at<float>(x0_), v_);
+    if (whole_) {
+      prologue_.forward(memory, slot_.in(memory));
+      return rows_of(slot_.in(memory), v_);
+    }
     prologue_.begin_rows(memory);
     return [this, &memory](std::int64_t image, std::int64_t row, float* buffer) {
       prologue_.row(memory, image, row, buffer);
@@ -75,78 +73,54 @@ class ConvSource {
   Slot<float> slot_;
 };
 
-/// The bare convolution, its data gradient or its weight gradient, by the engine that serves the size.
-using Convolve = std::function<void(const ConvSource& source, const float* weight, float* y, const Memory& memory)>;
-using ConvolveBack = std::function<void(const float* dy, const float* weight, float* dv, const Memory& memory)>;
-using WeightGradient = std::function<void(const ConvSource& source, const float* dy, float scale, Mode mode,
-                                          float* dweight, const Memory& memory)>;
-
-Convolve make_convolution(const ConvSize& size, int threads, ScratchLayout& scratch) {
-  if (served_by_winograd(size)) {
-    const auto engine = winograd::convolution(vector_kernels(), size, threads, scratch);
-    return [=](const ConvSource& source, const float* weight, float* y, const Memory& memory) {
-      engine.run(source.rows(memory), weight, y, memory);
-    };
-  }
-  if (served_by_matrix_conv(size)) {
-    const auto engine = matrix_conv::convolution(vector_kernels(), size, threads, scratch);
-    return [=](const ConvSource& source, const float* weight, float* y, const Memory& memory) {
-      engine.run(source.rows(memory), weight, y, memory);
-    };
-  }
-  const onednn::ConvCall call = onednn::convolution(size, threads);
-  const auto slot = scratch.add<std::byte>(static_cast<std::int64_t>(call.scratch_bytes));
-  return [=](const ConvSource& source, const float* weight, float* y, const Memory& memory) {
-    call.run(source.whole(memory), weight, y, slot.in(memory));
-  };
+/// Calls done(image, block) for each of the RowBlocks of each image.
+void for_each_block(int threads, const ImageSize& size, const BlockDone& done) {
+  const RowBlocks blocks{size.h};
+  parallel_for(threads, size.n * blocks.count(), [&](std::int64_t i) { done(i / blocks.count(), i % blocks.count()); });
 }
 
-ConvolveBack make_data_gradient(const ConvSize& size, int threads, ScratchLayout& scratch) {
-  if (served_by_winograd(size)) {
-    const auto engine = winograd::data_gradient(vector_kernels(), size, threads, scratch);
-    return [=](const float* dy, const float* weight, float* dv, const Memory& memory) {
-      engine.run(ConvSource::rows_of(dy, {size.n, size.h, size.w, size.k}), weight, dv, memory);
-    };
-  }
-  if (served_by_matrix_conv(size)) {
-    const auto engine = matrix_conv::data_gradient(vector_kernels(), size, threads, scratch);
-    return [=](const float* dy, const float* weight, float* dv, const Memory& memory) {
-      engine.run(ConvSource::rows_of(dy, {size.n, size.h, size.w, size.k}), weight, dv, memory);
-    };
-  }
-  const onednn::ConvCall call = onednn::convolution_data_gradient(size, threads);
+/// oneDNN's engines as the others are; they want their source in one piece.
+Convolution onednn_convolution(const onednn::ConvCall& call, const ImageSize& result_size, int threads,
+                               ScratchLayout& scratch) {
   const auto slot = scratch.add<std::byte>(static_cast<std::int64_t>(call.scratch_bytes));
-  return [=](const float* dy, const float* weight, float* dv, const Memory& memory) {
-    call.run(dy, weight, dv, slot.in(memory));
-  };
+  return {
+      [=](const RowSource& source, const float* weight, float* result, const BlockDone& done, const Memory& memory) {
+        call.run(source(0, 0, nullptr), weight, result, slot.in(memory));
+        if (done) for_each_block(threads, result_size, done);
+      }};
+}
+
+WeightGradient onednn_weight_gradient(const onednn::ConvCall& call, std::int64_t weights, ScratchLayout& scratch) {
+  const auto slot = scratch.add<std::byte>(static_cast<std::int64_t>(call.scratch_bytes));
+  const auto fresh_slot = scratch.add<float>(weights);
+  return {[=](const RowSource& source, const float* dy, float scale, bool accumulate, float* dweight,
+              const Memory& memory) {
+    float* const fresh = fresh_slot.in(memory);
+    call.run(source(0, 0, nullptr), dy, fresh, slot.in(memory));
+    for (std::int64_t i = 0; i < weights; ++i) dweight[i] = scale * fresh[i] + (accumulate ? dweight[i] : 0);
+  }};
+}
+
+/// The engine that serves the size.
+Convolution make_convolution(const ConvSize& size, int threads, ScratchLayout& scratch) {
+  if (served_by_winograd(size)) return winograd::convolution(vector_kernels(), size, threads, scratch);
+  if (served_by_matrix_conv(size)) return matrix_conv::convolution(vector_kernels(), size, threads, scratch);
+  return onednn_convolution(onednn::convolution(size, threads),
+                            {size.n, size.output(size.h), size.output(size.w), size.k}, threads, scratch);
+}
+
+Convolution make_data_gradient(const ConvSize& size, int threads, ScratchLayout& scratch) {
+  if (served_by_winograd(size)) return winograd::data_gradient(vector_kernels(), size, threads, scratch);
+  if (served_by_matrix_conv(size)) return matrix_conv::data_gradient(vector_kernels(), size, threads, scratch);
+  return onednn_convolution(onednn::convolution_data_gradient(size, threads), {size.n, size.h, size.w, size.c}, threads,
+                            scratch);
 }
 
 WeightGradient make_weight_gradient(const ConvSize& size, int threads, ScratchLayout& scratch) {
-  if (served_by_winograd(size)) {
-    const auto engine = winograd::weight_gradient(vector_kernels(), size, threads, scratch);
-    return
-        [=](const ConvSource& source, const float* dy, float scale, Mode mode, float* dweight, const Memory& memory) {
-          engine.run(source.rows(memory), dy, scale, mode == Mode::accumulate, dweight, memory);
-        };
-  }
-  if (served_by_matrix_conv(size)) {
-    const auto engine = matrix_conv::weight_gradient(vector_kernels(), size, threads, scratch);
-    return
-        [=](const ConvSource& source, const float* dy, float scale, Mode mode, float* dweight, const Memory& memory) {
-          engine.run(source.whole(memory), dy, scale, mode == Mode::accumulate, dweight, memory);
-        };
-  }
-  const onednn::ConvCall call = onednn::convolution_weight_gradient(size, threads);
-  const std::int64_t weights = size.k * size.r * size.r * size.c;
-  const auto slot = scratch.add<std::byte>(static_cast<std::int64_t>(call.scratch_bytes));
-  const auto fresh_slot = scratch.add<float>(weights);
-  return [=](const ConvSource& source, const float* dy, float scale, Mode mode, float* dweight, const Memory& memory) {
-    const bool direct = mode == Mode::overwrite && scale == 1;
-    float* const fresh = direct ? dweight : fresh_slot.in(memory);
-    call.run(source.whole(memory), dy, fresh, slot.in(memory));
-    for (std::int64_t i = 0; !direct && i < weights; ++i)
-      dweight[i] = scale * fresh[i] + (mode == Mode::accumulate ? dweight[i] : 0);
-  };
+  if (served_by_winograd(size)) return winograd::weight_gradient(vector_kernels(), size, threads, scratch);
+  if (served_by_matrix_conv(size)) return matrix_conv::weight_gradient(vector_kernels(), size, threads, scratch);
+  return onednn_weight_gradient(onednn::convolution_weight_gradient(size, threads), size.k * size.r * size.r * size.c,
+                                scratch);
 }
 
 }  // namespace
@@ -158,10 +132,13 @@ Step prepare(const Conv& op, const CpuContext& context) {
   const bool by_rows = served_by_winograd(extents.size) || served_by_matrix_conv(extents.size);
   const ConvSource source(prologue, extents.v, op.x0, by_rows, scratch);
   const Epilogue epilogue(op, extents.out, context.threads, scratch);
-  const Convolve convolve = make_convolution(extents.size, context.threads, scratch);
+  const Convolution convolution = make_convolution(extents.size, context.threads, scratch);
   return {[=](const Memory& memory) {
-            convolve(source, memory.at<float>(op.weight), memory.at<float>(op.y), memory);
-            epilogue.run(memory);
+            epilogue.begin(memory);
+            convolution.run(
+                source.rows(memory), memory.at<float>(op.weight), memory.at<float>(op.y),
+                [&](std::int64_t image, std::int64_t block) { epilogue.finish(memory, image, block); }, memory);
+            epilogue.end(memory);
           },
           scratch.bytes()};
 }
@@ -176,12 +153,23 @@ Step prepare(const ConvDataGradient& op, const CpuContext& context) {
                                 context.threads, scratch);
   const bool in_place = extents.v.h == extents.in.h;  // nothing is resampled
   const auto dv_slot = scratch.add<float>(in_place ? 0 : extents.v.elements());
-  const ConvolveBack convolve = make_data_gradient(extents.size, context.threads, scratch);
+  const Convolution convolution = make_data_gradient(extents.size, context.threads, scratch);
   return {[=](const Memory& memory) {
-            float* const dz = memory.at<float>(op.dz);
-            float* const dv = in_place ? dz : dv_slot.in(memory);
-            convolve(memory.at<float>(op.dy), memory.at<float>(op.weight), dv, memory);
-            prologue.reverse(memory, op.scale, dv, dz, memory.at<float>(op.sums));
+            const RowSource dy = ConvSource::rows_of(memory.at<float>(op.dy), extents.out);
+            const float* const weight = memory.at<float>(op.weight);
+            float *const dz = memory.at<float>(op.dz), *const sums = memory.at<float>(op.sums);
+            if (in_place) {
+              prologue.begin_reverse(memory);
+              const auto reverse = [&](std::int64_t image, std::int64_t block) {
+                prologue.reverse(memory, image, block, op.scale, dz, dz);
+              };
+              convolution.run(dy, weight, dz, reverse, memory);
+              prologue.end_reverse(memory, sums);
+            } else {
+              float* const dv = dv_slot.in(memory);
+              convolution.run(dy, weight, dv, {}, memory);
+              prologue.reverse(memory, op.scale, dv, dz, sums);
+            }
           },
           scratch.bytes()};
 }
@@ -194,7 +182,8 @@ Step prepare(const ConvWeightGradient& op, const CpuContext& context) {
   const BiasGradient bias_gradient(op, extents.out, context.threads, scratch);
   const WeightGradient gradient = make_weight_gradient(extents.size, context.threads, scratch);
   return {[=](const Memory& memory) {
-            gradient(source, memory.at<float>(op.dy), op.scale, op.mode, memory.at<float>(op.dweight), memory);
+            gradient.run(source.rows(memory), memory.at<float>(op.dy), op.scale, op.mode == Mode::accumulate,
+                         memory.at<float>(op.dweight), memory);
             bias_gradient.run(memory);
           },
           scratch.bytes()};

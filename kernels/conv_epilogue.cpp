@@ -62,19 +62,21 @@ Epilogue::Epilogue(const Conv& op, const ImageSize& size, int threads, ScratchLa
   if (op.moments) block_moments_ = scratch.add<float>(size.n * blocks_.count() * BlockMoments::parts * size.c);
 }
 
-void Epilogue::run(const Memory& memory) const {
-  if (!op_.bias && !op_.embedding && !op_.residual && !op_.moments && op_.scale == 1) return;
-  fill_add(memory);
-  const std::int64_t k = size_.c, blocks = blocks_.count();
+void Epilogue::begin(const Memory& memory) const {
+  if (!is_identity()) fill_add(memory);
+}
+
+void Epilogue::finish(const Memory& memory, std::int64_t image, std::int64_t block) const {
+  if (is_identity()) return;
+  const std::int64_t k = size_.c, pixels = (blocks_.end(block) - blocks_.begin(block)) * size_.w;
+  const std::int64_t offset = (image * size_.h + blocks_.begin(block)) * size_.row_elements();
   const float* const residual = memory.at<float>(op_.residual);
-  float* const y = memory.at<float>(op_.y);
-  parallel_for(threads_, size_.n * blocks, [&](std::int64_t i) {
-    const std::int64_t image = i / blocks, first = blocks_.begin(i % blocks), last = blocks_.end(i % blocks);
-    const std::int64_t offset = (image * size_.h + first) * size_.row_elements();
-    const std::int64_t pixels = (last - first) * size_.w;
-    finish_rows(pixels, k, op_.scale, add_.in(memory) + image * k, residual ? residual + offset : nullptr, y + offset);
-    if (op_.moments) measure_rows(pixels, k, y + offset, block_moments(memory, i));
-  });
+  float* const y = memory.at<float>(op_.y) + offset;
+  finish_rows(pixels, k, op_.scale, add_.in(memory) + image * k, residual ? residual + offset : nullptr, y);
+  if (op_.moments) measure_rows(pixels, k, y, block_moments(memory, image * blocks_.count() + block));
+}
+
+void Epilogue::end(const Memory& memory) const {
   if (op_.moments) combine_moments(memory);
 }
 

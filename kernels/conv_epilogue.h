@@ -19,9 +19,14 @@ class Epilogue {
  public:
   /// `size` is the output's.
   Epilogue(const Conv& op, const ImageSize& size, int threads, ScratchLayout& scratch);
-  void run(const Memory& memory) const;
+  /// begin, then each of the RowBlocks of each image once its bare convolution is complete, then end. Blocks may come
+  /// from several threads at once.
+  void begin(const Memory& memory) const;
+  void finish(const Memory& memory, std::int64_t image, std::int64_t block) const;
+  void end(const Memory& memory) const;
 
  private:
+  bool is_identity() const { return !op_.bias && !op_.embedding && !op_.residual && !op_.moments && op_.scale == 1; }
   void fill_add(const Memory& memory) const;
   BlockMoments block_moments(const Memory& memory, std::int64_t block) const;
   void combine_moments(const Memory& memory) const;

@@ -37,9 +37,16 @@ class PrologueKernel {
   void begin_rows(const Memory& memory) const;
   void row(const Memory& memory, std::int64_t image, std::int64_t row, float* v) const;
 
-  /// From dv[n,h',w',c], dz = scale * (dv/dz)^T dv and ConvDataGradient's sums, unless null. dv may be dz itself where
-  /// nothing is resampled.
+  /// From dv[n,h',w',c], dz = scale * (dv/dz)^T dv and ConvDataGradient's sums, unless null.
   void reverse(const Memory& memory, float scale, const float* dv, float* dz, float* sums) const;
+
+  /// The same in pieces: begin, then each of the
+  /// RowBlocks of the source's images, also from several threads at once, then end. dv may be dz itself where nothing
+  /// is resampled; then a block needs of dv only itself.
+  void begin_reverse(const Memory& memory) const;
+  void reverse(const Memory& memory, std::int64_t image, std::int64_t block, float scale, const float* dv,
+               float* dz) const;
+  void end_reverse(const Memory& memory, float* sums) const;
 
  private:
   struct ChannelMap {  // of one image, by channel: z = a x + b, and the norm's own mean and 1/std

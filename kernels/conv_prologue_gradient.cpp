@@ -95,25 +95,35 @@ void PrologueKernel::combine_sums(const Memory& memory, float* sums) const {
   });
 }
 
-void PrologueKernel::reverse(const Memory& memory, float scale, const float* dv, float* dz, float* sums) const {
-  if (is_plain() && dv == dz && scale == 1) return;
+void PrologueKernel::begin_reverse(const Memory& memory) const {
   if (has_map()) fill_channel_maps(memory);
-  const std::int64_t blocks = blocks_.count();
-  parallel_for(threads_, size_.n * blocks, [&](std::int64_t i) {
-    const std::int64_t image = i / blocks, block = i % blocks;
-    float* const block_sums = has_map() ? block_sums_.in(memory) + i * 2 * size_.c : nullptr;
-    if (block_sums) std::fill_n(block_sums, 2 * size_.c, 0.0f);
-    for (std::int64_t row = blocks_.begin(block); row < blocks_.end(block); ++row) {
-      float* const out = dz + (image * size_.h + row) * size_.row_elements();
-      if (has_fir())
-        fir_gradient_row(memory, scale, image, row, dv, out);
-      else
-        resample_gradient_row(scale, image, row, dv, out);
-      drop_row(memory, image, row, out);
-      if (block_sums) map_gradient_row(memory, image, row, out, block_sums);
-    }
-  });
+}
+
+void PrologueKernel::reverse(const Memory& memory, std::int64_t image, std::int64_t block, float scale, const float* dv,
+                             float* dz) const {
+  if (is_plain() && dv == dz && scale == 1) return;
+  float* const sums = has_map() ? block_sums_.in(memory) + (image * blocks_.count() + block) * 2 * size_.c : nullptr;
+  if (sums) std::fill_n(sums, 2 * size_.c, 0.0f);
+  for (std::int64_t row = blocks_.begin(block); row < blocks_.end(block); ++row) {
+    float* const out = dz + (image * size_.h + row) * size_.row_elements();
+    if (has_fir())
+      fir_gradient_row(memory, scale, image, row, dv, out);
+    else
+      resample_gradient_row(scale, image, row, dv, out);
+    drop_row(memory, image, row, out);
+    if (sums) map_gradient_row(memory, image, row, out, sums);
+  }
+}
+
+void PrologueKernel::end_reverse(const Memory& memory, float* sums) const {
   if (sums) combine_sums(memory, sums);
+}
+
+void PrologueKernel::reverse(const Memory& memory, float scale, const float* dv, float* dz, float* sums) const {
+  begin_reverse(memory);
+  parallel_for(threads_, size_.n * blocks_.count(),
+               [&](std::int64_t i) { reverse(memory, i / blocks_.count(), i % blocks_.count(), scale, dv, dz); });
+  end_reverse(memory, sums);
 }
 
 }  // namespace kernels

@@ -46,11 +46,12 @@ class TileProducts {
     patches_ = scratch.add<float>(threads * PatchRows::floats(tiling_, inputs_));
   }
 
-  void run(const RowSource& source, const float* weight, float* result, const Memory& memory) const {
+  void run(const RowSource& source, const float* weight, float* result, const BlockDone& done,
+           const Memory& memory) const {
     if (share_tiles_)
-      run_by_panels(source, weight, result, memory);
+      run_by_panels(source, weight, result, done, memory);
     else
-      run_by_blocks(source, weight, result, memory);
+      run_by_blocks(source, weight, result, done, memory);
   }
 
  private:
@@ -73,7 +74,8 @@ class TileProducts {
     return {tiling_, inputs_, source, patches_.in(memory) + thread * PatchRows::floats(tiling_, inputs_)};
   }
 
-  void run_by_blocks(const RowSource& source, const float* weight, float* result, const Memory& memory) const {
+  void run_by_blocks(const RowSource& source, const float* weight, float* result, const BlockDone& done,
+                     const Memory& memory) const {
     parallel_for(threads_, panels() * (inputs_ / kernels_->lanes), [&](std::int64_t i) {
       transform_weights(weight, i % panels(), i / panels(), weights(memory, i % panels()));
     });
@@ -84,11 +86,13 @@ class TileProducts {
         rows.transform(*kernels_, row, block_end(row, last), block);
         for (std::int64_t panel = 0; panel < panels(); ++panel)
           multiply(block, weights(memory, panel), products(memory, thread), panel, row, block_end(row, last), result);
+        tell(done, row, block_end(row, last));
       }
     });
   }
 
-  void run_by_panels(const RowSource& source, const float* weight, float* result, const Memory& memory) const {
+  void run_by_panels(const RowSource& source, const float* weight, float* result, const BlockDone& done,
+                     const Memory& memory) const {
     const Matrices all = tiles(memory, 0);
     share(threads_, tiling_.rows(), [&](std::int64_t thread, std::int64_t first, std::int64_t last) {
       patches(source, memory, thread).transform(*kernels_, first, last, from_row(all, first * tiling_.columns()));
@@ -102,6 +106,15 @@ class TileProducts {
                    block_end(row, tiling_.rows()), result);
       }
     });
+    share(threads_, tiling_.rows(),
+          [&](std::int64_t, std::int64_t first, std::int64_t last) { tell(done, first, last); });
+  }
+
+  /// A tile row is a block of rows.
+  void tell(const BlockDone& done, std::int64_t first, std::int64_t last) const {
+    static_assert(RowBlocks::height == tile);
+    for (std::int64_t row = first; done && row < last; ++row)
+      done(row / tiling_.image_rows(), row % tiling_.image_rows());
   }
 
   /// The i-th vector of inputs of one panel of outputs.
@@ -208,9 +221,8 @@ class WeightProducts {
 Convolution tile_products(const VectorKernels& kernels, Direction direction, const ConvSize& size, int threads,
                           ScratchLayout& scratch) {
   const TileProducts products(kernels, direction, size, threads, scratch);
-  return {[=](const RowSource& source, const float* weight, float* result, const Memory& memory) {
-    products.run(source, weight, result, memory);
-  }};
+  return {[=](const RowSource& source, const float* weight, float* result, const BlockDone& done,
+              const Memory& memory) { products.run(source, weight, result, done, memory); }};
 }
 
 }  // namespace

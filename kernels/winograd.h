@@ -11,20 +11,9 @@ namespace kernels::winograd {
 /// least 6x6 pixels (below, padding eats what is gained). A fixed rule, never a timing.
 bool serves(const VectorKernels& kernels, const ConvSize& size);
 
-/// y[n,h,w,k] from rows of x[n,h,w,c] and weight[k,3,3,c], or dx from rows of dy. The bits do not depend on `threads`.
-struct Convolution {
-  std::function<void(const RowSource& source, const float* weight, float* result, const Memory& memory)> run;
-};
+/// The bits of none of them depend on `threads`.
 Convolution convolution(const VectorKernels& kernels, const ConvSize& size, int threads, ScratchLayout& scratch);
 Convolution data_gradient(const VectorKernels& kernels, const ConvSize& size, int threads, ScratchLayout& scratch);
-
-/// dweight[k,3,3,c] = scale * gradient (+ dweight where `accumulate`) from rows of x and dy[n,h,w,k]. The bits do not
-/// depend on `threads`.
-struct WeightGradient {
-  std::function<void(const RowSource& source, const float* dy, float scale, bool accumulate, float* dweight,
-                     const Memory& memory)>
-      run;
-};
 WeightGradient weight_gradient(const VectorKernels& kernels, const ConvSize& size, int threads, ScratchLayout& scratch);
 
 }  // namespace kernels::winograd

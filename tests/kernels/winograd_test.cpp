@@ -2,6 +2,9 @@
 // floats as any CPU can run them.
 #include "kernels/winograd.h"
 
+#include <atomic>
+
+#include "kernels/parallel.h"
 #include "kernels/vector_kernels_table.h"
 #include "tests/kernels/arena.h"
 
@@ -61,6 +64,31 @@ struct Problem {
   Floats x, w, dy;
 };
 
+/// Expects to be told of each block of rows once, when all of it is there.
+class Blocks {
+ public:
+  Blocks(const ConvSize& s, const Floats& result, std::int64_t channels)
+      : s_(s), result_(result), row_(s.w * channels), told_(static_cast<std::size_t>(s.n * rows_.count())) {}
+  ~Blocks() {
+    for (const auto& count : told_) EXPECT_EQ(count, 1) << "times that a block was told of";
+  }
+  BlockDone done() {
+    return [this](std::int64_t image, std::int64_t block) {
+      ++told_[static_cast<std::size_t>(image * rows_.count() + block)];
+      const auto from = result_.begin() + (image * s_.h + rows_.begin(block)) * row_;
+      EXPECT_TRUE(std::none_of(from, from + (rows_.end(block) - rows_.begin(block)) * row_,
+                               [](float value) { return std::isnan(value); }));
+    };
+  }
+
+ private:
+  ConvSize s_;
+  const Floats& result_;
+  std::int64_t row_;
+  RowBlocks rows_{s_.h};
+  std::vector<std::atomic<int>> told_;
+};
+
 /// Makes a step and runs it with scratch of NaN between guards.
 template <typename Make>
 void run(const Make& make) {
@@ -92,9 +120,10 @@ TEST_P(Winograd, ConvolutionAgreesWithItsDefinition) {
     Floats first;
     for (int threads : {1, 2, 3}) {
       Floats y(p.dy.size(), std::numeric_limits<float>::quiet_NaN());
+      Blocks blocks(s, y, s.k);
       run([&](ScratchLayout& layout) {
         return [&, step = convolution(*GetParam(), s, threads, layout)](const Memory& memory) {
-          step.run(p.rows(p.x, s.c), p.w.data(), y.data(), memory);
+          step.run(p.rows(p.x, s.c), p.w.data(), y.data(), blocks.done(), memory);
         };
       });
       test::expect_close(Values(y.begin(), y.end()), wanted, 4e-6, "y");
@@ -113,9 +142,10 @@ TEST_P(Winograd, DataGradientAgreesWithItsDefinition) {
     Floats first;
     for (int threads : {1, 2, 3}) {
       Floats dx(p.x.size(), std::numeric_limits<float>::quiet_NaN());
+      Blocks blocks(s, dx, s.c);
       run([&](ScratchLayout& layout) {
         return [&, step = data_gradient(*GetParam(), s, threads, layout)](const Memory& memory) {
-          step.run(p.rows(p.dy, s.k), p.w.data(), dx.data(), memory);
+          step.run(p.rows(p.dy, s.k), p.w.data(), dx.data(), blocks.done(), memory);
         };
       });
       test::expect_close(Values(dx.begin(), dx.end()), wanted, 4e-6, "dx");
