@@ -85,8 +85,11 @@ Tensor Blocks::shortcut(const Feature& a, const Feature* b, std::int64_t channel
     const Weights w = spec_.block == Block::ddpm ? layers_.matrix_weights("shortcut", in, channels, 0.1f, {"NIN_0"})
                                                  : layers_.conv_weights("shortcut", in, channels, 1, 1, "Conv_2");
     const Tensor second = b ? b->x : Tensor();
-    return layers_.conv("shortcut", w, {.x0 = a.x, .x1 = second, .prologue = {.resample = resample}}, Moments::unused)
-        .x;
+    // A 1x1 convolution of repeated pixels is the repeated convolution, at a quarter of the cost.
+    const bool repeats = resample == Resample::up;
+    const Prologue before{.resample = repeats ? Resample::none : resample};
+    const Tensor y = layers_.conv("shortcut", w, {.x0 = a.x, .x1 = second, .prologue = before}, Moments::unused).x;
+    return repeats ? layers_.resize("shortcut.doubled", y, resample) : y;
   }
   kernels::require(!b,
                    "model: at {} the skip connection brings the channels to just the {} of the block's output; use "
