@@ -9,6 +9,8 @@
 #include "core/program/describe.h"
 #include "distributed/evaluator.h"
 #include "distributed/metrics.h"
+#include "distributed/optimizer.h"
+#include "distributed/squared_norm.h"
 #include "kernels/floor.h"
 #include "launch/command.h"
 
@@ -20,64 +22,110 @@ struct BenchFlags {
   int runs = 5;
 };
 
-/// Times one micro-batch of training record by record, on weights as they are at the start.
-int bench_step(const BenchFlags& flags, Session& session) {
-  const core::config::RunConfig config = load(flags.config, session);
-  const auto training = core::objective::record_training(config, kernels::Mode::overwrite);
-  const auto executor =
-      core::program::make_cpu_executor(training.program, {.threads = config.training().threads(), .exchange = {}});
-  const distributed::Layout layout = distributed::layout_of(training.program.parameters());
-  const distributed::Floats weights(layout.total), gradients(layout.total);
-  const auto part = [&](const distributed::Floats& flat, std::size_t i) {
-    return layout.tensors[i].range().of(flat.span());
-  };
-  core::model::initialise(training.program, static_cast<std::uint64_t>(config.seed()),
-                          [&](std::size_t i) { return part(weights, i); });
-  for (std::size_t i = 0; i < layout.tensors.size(); ++i) {
-    executor->bind(training.program.parameters()[i].tensor, part(weights, i));
-    executor->bind(training.gradients[i], part(gradients, i));
-  }
-  executor->run();
-  double whole = INFINITY;
-  for (int run = 0; run < flags.runs; ++run) {
-    const distributed::Timer timer;
-    executor->run();
-    whole = std::min(whole, timer.seconds());
+/// A training step on weights as they are at the start and images of zeros: one micro-batch forward and back, and the
+/// update that follows the last micro-batch of a step.
+class TrainingStep {
+ public:
+  explicit TrainingStep(const core::config::RunConfig& config)
+      : training_(core::objective::record_training(config, kernels::Mode::overwrite)),
+        executor_(core::program::make_cpu_executor(training_.program,
+                                                   {.threads = config.training().threads(), .exchange = {}})),
+        communicator_(distributed::make_solo_communicator()),
+        parameters_(distributed::layout_of(training_.program.parameters()), distributed::Sharding::none, 0, 1),
+        optimizer_(config, parameters_) {
+    const distributed::Layout& layout = parameters_.layout();
+    const auto part = [&](std::span<float> flat, std::size_t i) { return layout.tensors[i].range().of(flat); };
+    core::model::initialise(training_.program, static_cast<std::uint64_t>(config.seed()),
+                            [&](std::size_t i) { return part(parameters_.weights(), i); });
+    for (std::size_t i = 0; i < layout.tensors.size(); ++i) {
+      executor_->bind(training_.program.parameters()[i].tensor, part(parameters_.weights(), i));
+      executor_->bind(training_.gradients[i], part(parameters_.gradient(), i));
+    }
   }
 
-  const kernels::MachineSpeed speed = kernels::measure_machine(config.training().threads());
-  struct Row {
-    double seconds = 0, floor = 0, flops = 0;
-    int records = 0;
-  };
+  void run_micro_batch() { executor_->run(); }
+  void update() { optimizer_.step(0, std::sqrt(distributed::squared_norm(*communicator_, parameters_.gradient()))); }
+  /// The gradient is read twice, weights, both moments and the averaged weights are read and written.
+  double update_bytes() const { return 10.0 * sizeof(float) * static_cast<double>(parameters_.layout().total); }
+  const core::program::Program& program() const { return training_.program; }
+  std::vector<core::program::OperationTime> profile(int runs) { return executor_->profile(runs); }
+
+ private:
+  core::objective::TrainingProgram training_;
+  std::unique_ptr<core::program::Executor> executor_;
+  std::unique_ptr<distributed::Communicator> communicator_;
+  distributed::Parameters parameters_;
+  distributed::Optimizer optimizer_;
+};
+
+/// Seconds of the fastest of some runs of f.
+template <typename F>
+double fastest(int runs, const F& f) {
+  double best = INFINITY;
+  for (int run = 0; run < runs; ++run) {
+    const distributed::Timer timer;
+    f();
+    best = std::min(best, timer.seconds());
+  }
+  return best;
+}
+
+struct Row {
+  std::string name;
+  double seconds = 0, floor = 0, flops = 0;
+  int records = 0;
+};
+
+/// Rows by kind of record, the longest first.
+std::vector<Row> rows_of(TrainingStep& step, const kernels::MachineSpeed& speed, int runs) {
   std::map<std::string, Row> rows;
-  double floor = 0;
-  const auto times = executor->profile(flags.runs);
+  const auto times = step.profile(runs);
   for (std::size_t i = 0; i < times.size(); ++i) {
-    const double least = kernels::floor_seconds(training.program.ops()[i], speed);
     Row& row = rows[times[i].operation];
+    row.name = times[i].operation;
     row.seconds += times[i].seconds;
-    row.floor += least;
+    row.floor += kernels::floor_seconds(step.program().ops()[i], speed);
     row.flops += times[i].flops;
     ++row.records;
-    floor += least;
   }
-  std::vector<std::pair<std::string, Row>> sorted(rows.begin(), rows.end());
-  std::sort(sorted.begin(), sorted.end(),
-            [](const auto& a, const auto& b) { return a.second.seconds > b.second.seconds; });
+  std::vector<Row> sorted;
+  for (const auto& [name, row] : rows) sorted.push_back(row);
+  std::sort(sorted.begin(), sorted.end(), [](const Row& a, const Row& b) { return a.seconds > b.seconds; });
+  return sorted;
+}
+
+int bench_step(const BenchFlags& flags, Session& session) {
+  const core::config::RunConfig config = load(flags.config, session);
+  TrainingStep step(config);
+  step.run_micro_batch();  // the first one also brings the memory
+  step.update();
+  const double micro_batch = fastest(flags.runs, [&] { step.run_micro_batch(); });
+  const double update = fastest(flags.runs, [&] { step.update(); });
+  const double whole = micro_batch + update;
+
+  const kernels::MachineSpeed speed = kernels::measure_machine(config.training().threads());
+  std::vector<Row> rows = rows_of(step, speed, flags.runs);
+  rows.push_back({.name = "norm, clip, Adam, EMA",
+                  .seconds = update,
+                  .floor = step.update_bytes() / speed.bytes_per_second,
+                  .records = 1});
+  double floor = 0;
+  for (const Row& row : rows) floor += row.floor;
   fmt::print("floor: products at {:.0f} GFLOP/s, a quarter of them for 3x3 convolutions; operands at {:.0f} GB/s\n",
              1e-9 * speed.flops_per_second, 1e-9 * speed.bytes_per_second);
   fmt::print("{:<22} {:>7} {:>10} {:>7} {:>10} {:>8} {:>9}\n", "record", "count", "ms", "share", "floor ms", "x floor",
              "GFLOP/s");
-  for (const auto& [name, row] : sorted) {
-    fmt::print("{:<22} {:>7} {:>10.2f} {:>6.1f}% {:>10.2f} {:>8.1f} {:>9}\n", name, row.records, 1e3 * row.seconds,
+  for (const Row& row : rows) {
+    fmt::print("{:<22} {:>7} {:>10.2f} {:>6.1f}% {:>10.2f} {:>8.1f} {:>9}\n", row.name, row.records, 1e3 * row.seconds,
                100 * row.seconds / whole, 1e3 * row.floor, row.seconds / row.floor,
                row.flops > 0 ? fmt::format("{:.0f}", 1e-9 * row.flops / row.seconds) : "");
   }
+  const int images = config.training().micro_batch_images();
   fmt::print(
-      "one micro-batch of {} images: {:.2f} ms, the fastest of {}; {:.1f} x floor, {:.1f} images/s, {:.0f} GFLOP/s\n",
-      config.training().micro_batch_images(), 1e3 * whole, flags.runs, whole / floor,
-      config.training().micro_batch_images() / whole, 1e-9 * core::program::total_flops(training.program) / whole);
+      "one step of a micro-batch of {} images and its update: {:.2f} ms ({:.2f} + {:.2f}), the fastest of {}; {:.1f} x "
+      "floor, {:.1f} images/s, {:.0f} GFLOP/s, {:.0f} MiB\n",
+      images, 1e3 * whole, 1e3 * micro_batch, 1e3 * update, flags.runs, whole / floor, images / whole,
+      1e-9 * core::program::total_flops(step.program()) / whole, distributed::resident_mib());
   return 0;
 }
 
@@ -87,7 +135,7 @@ void add_bench(CLI::App& app, Action& chosen) {
   CLI::App* bench = app.add_subcommand("bench", "Where the time goes");
   bench->require_subcommand(1);
   CLI::App* command = bench->add_subcommand("step",
-                                            "Time the forward and backward pass of one micro-batch, by kind of record, "
+                                            "Time a training step, one micro-batch and the update, by kind of record, "
                                             "beside the least that this machine needs");
   auto flags = std::make_shared<BenchFlags>();
   add_config_flags(*command, flags->config);
