@@ -166,9 +166,11 @@ void check_estimators(Checker& c, const Evaluation& evaluation, const Sampling& 
   c.number("evaluation.bound_times", true, evaluation.bound_times(), {1, 1 << 20});
   c.number("evaluation.passes", true, evaluation.passes(), {1, 1 << 20});
   c.number("evaluation.ode_tolerance", true, evaluation.ode_tolerance(), {0, 1, false, false});
+  c.number("evaluation.ode_max_evaluations", true, static_cast<double>(evaluation.ode_max_evaluations()), at_least(7));
   c.number("sampling.images", true, sampling.images(), {1, 1 << 24});
   c.number("sampling.steps", true, sampling.steps(), {1, 1 << 24});
   c.number("sampling.ode_tolerance", true, sampling.ode_tolerance(), {0, 1, false, false});
+  c.number("sampling.ode_max_evaluations", true, static_cast<double>(sampling.ode_max_evaluations()), at_least(7));
   c.number("sampling.smallest_time", true, sampling.smallest_time(), {0, 0.5, false, false});
 }
 
