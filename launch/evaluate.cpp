@@ -33,6 +33,8 @@ int evaluate(const EvaluateFlags& flags, Session& session) {
                                            ? std::filesystem::path(flags.run.directory) / "likelihood.tsv"
                                            : std::filesystem::path(flags.output);
   require_writable(output);
+  kernels::require(flags.ode_images < 0 || flags.estimator != "bound",
+                   "--ode-images: there is no ODE with --estimator bound");
   distributed::Communicator& communicator = session.communicator();
   const auto dataset = core::data::open(config, heldout ? config.data().heldout() : config.data().training());
   Trained trained(config, communicator, flags.run, config.evaluation().batch_images());

@@ -1,6 +1,7 @@
 #include <google/protobuf/text_format.h>
 
 #include "core/config/load.h"
+#include "core/config/overlay.h"
 #include "kernels/check.h"
 
 namespace core::config {

@@ -49,8 +49,8 @@ void check_source(Checker& c, const std::string& path, const Source& source) {
     case Source::kGaussianField: {
       const auto& field = source.gaussian_field();
       const std::string at = path + ".gaussian_field";
-      c.number(at + ".images", field.has_images(), static_cast<double>(field.images()), at_least(1));
-      c.number(at + ".first", field.has_first(), static_cast<double>(field.first()), at_least(0));
+      c.number(at + ".images", field.has_images(), static_cast<double>(field.images()), {1, 0x1p62});
+      c.number(at + ".first", field.has_first(), static_cast<double>(field.first()), {0, 0x1p62});
       c.number(at + ".standard_deviation", field.has_standard_deviation(), field.standard_deviation(), positive);
       c.number(at + ".correlation", field.has_correlation(), field.correlation(), probability);
       c.number(at + ".channel_correlation", field.has_channel_correlation(), field.channel_correlation(), probability);
@@ -65,14 +65,19 @@ void check_source(Checker& c, const std::string& path, const Source& source) {
     }
     case Source::kUniformPixels:
       c.number(path + ".uniform_pixels.images", source.uniform_pixels().has_images(),
-               static_cast<double>(source.uniform_pixels().images()), at_least(1));
-      c.number(path + ".uniform_pixels.first", true, static_cast<double>(source.uniform_pixels().first()), at_least(0));
+               static_cast<double>(source.uniform_pixels().images()), {1, 0x1p62});
+      c.number(path + ".uniform_pixels.first", true, static_cast<double>(source.uniform_pixels().first()), {0, 0x1p62});
       break;
     case Source::kFiniteSet:
       c.number(path + ".finite_set.images", source.finite_set().has_images(),
                static_cast<double>(source.finite_set().images()), at_least(1));
       c.number(path + ".finite_set.distinct", source.finite_set().has_distinct(), source.finite_set().distinct(),
                at_least(1));
+      if (source.finite_set().distinct() > 0 && source.finite_set().images() % source.finite_set().distinct() != 0) {
+        c.fail(path + ".finite_set.images",
+               fmt::format("is {}, must be a multiple of the {} distinct images: each occurs equally often",
+                           source.finite_set().images(), source.finite_set().distinct()));
+      }
       break;
     case Source::KIND_NOT_SET:
       c.fail(path,

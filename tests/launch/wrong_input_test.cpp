@@ -29,7 +29,7 @@ TEST(WrongInput, Usage) {
            Wrong{"scoremle train --config configs/quickstart.textproto --foo",
                  "The following argument was not expected: --foo (see scoremle train --help)"},
            Wrong{"scoremle bench step --config configs/quickstart.textproto --runs 0",
-                 "--runs: is 0, must be a whole number of at least 1 (see scoremle bench --help)"},
+                 "--runs: is 0, must be a whole number of at least 1 (see scoremle bench step --help)"},
            Wrong{"scoremle evaluate --run x --images many",
                  "--images: is many, must be a whole number of at least 1 (see scoremle evaluate --help)"},
            Wrong{"scoremle data inspect", "data inspect: give --config, or --files and --size"},
