@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/config/load.h"
+#include "core/config/overlay.h"
 #include "core/data/dataset.h"
 #include "core/objective/training_program.h"
 #include "core/program/describe.h"
