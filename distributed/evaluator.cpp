@@ -49,6 +49,7 @@ Evaluator::Evaluator(const core::config::RunConfig& config, Communicator& commun
                 .passes = config.evaluation().passes(),
                 .bound_times = config.evaluation().bound_times(),
                 .ode_tolerance = config.evaluation().ode_tolerance(),
+                .ode_max_evaluations = config.evaluation().ode_max_evaluations(),
                 .progress = {}} {
   kernels::require(config.evaluation().dequantisation() == core::config::UNIFORM_NOISE,
                    "evaluation.dequantisation: is BIN_CENTRES, but the model was trained on uniformly dequantised "

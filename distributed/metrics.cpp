@@ -21,7 +21,7 @@ std::vector<nlohmann::json> read_lines(const std::filesystem::path& file) {
   std::ifstream in(file);
   for (std::string line; std::getline(in, line);) {
     auto parsed = nlohmann::json::parse(line, nullptr, false);
-    if (parsed.is_discarded()) break;
+    if (!parsed.is_object() || !parsed.contains("step") || !parsed["step"].is_number_integer()) break;
     lines.push_back(std::move(parsed));
   }
   return lines;

@@ -1,4 +1,4 @@
-// scoremle bench: where the time of a training step goes.
+// scoremle bench step: where the time of a training step goes.
 #include <algorithm>
 #include <iostream>
 #include <map>
@@ -12,15 +12,10 @@
 #include "distributed/optimizer.h"
 #include "distributed/squared_norm.h"
 #include "kernels/floor.h"
-#include "launch/command.h"
+#include "launch/bench.h"
 
 namespace launch {
 namespace {
-
-struct BenchFlags {
-  ConfigFlags config;
-  int runs = 5;
-};
 
 /// A training step on weights as they are at the start and images of zeros: one micro-batch forward and back, and the
 /// update that follows the last micro-batch of a step.
@@ -134,13 +129,19 @@ int bench_step(const BenchFlags& flags, Session& session) {
 void add_bench(CLI::App& app, Action& chosen) {
   CLI::App* bench = app.add_subcommand("bench", "Where the time goes");
   bench->require_subcommand(1);
-  CLI::App* command = bench->add_subcommand("step",
-                                            "Time a training step, one micro-batch and the update, by kind of record, "
-                                            "beside the least that this machine needs");
-  auto flags = std::make_shared<BenchFlags>();
-  add_config_flags(*command, flags->config);
-  command->add_option("--runs", flags->runs, "Runs; the fastest counts")->check(at_least(1))->capture_default_str();
-  command->callback([flags, &chosen] { chosen = [flags](Session& session) { return bench_step(*flags, session); }; });
+  const auto add = [&](const char* name, const char* help, int (*act)(const BenchFlags&, Session&)) {
+    CLI::App* command = bench->add_subcommand(name, help);
+    auto flags = std::make_shared<BenchFlags>();
+    add_config_flags(*command, flags->config);
+    command->add_option("--runs", flags->runs, "Runs; the fastest counts")->check(at_least(1))->capture_default_str();
+    command->callback(
+        [flags, act, &chosen] { chosen = [flags, act](Session& session) { return act(*flags, session); }; });
+  };
+  add("step",
+      "Time a training step, one micro-batch and the update, by kind of record, beside the least that this machine needs",
+      bench_step);
+  add("reduction", "Time how much of the exchange of gradients is hidden behind the backward pass; under mpirun",
+      bench_reduction);
 }
 
 }  // namespace launch

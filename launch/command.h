@@ -58,7 +58,8 @@ std::vector<std::filesystem::path> preset_folders(const char* program);
 
 core::config::RunConfig load(const ConfigFlags& flags, const Session& session);
 
-/// The effective config that a run saved in its folder, with overrides.
+/// The effective config that a run saved in its folder, with overrides. Throws InputError for those that do not fit the
+/// trained network.
 core::config::RunConfig load_run(const std::filesystem::path& run, const std::vector<std::string>& overrides,
                                  const Session& session);
 

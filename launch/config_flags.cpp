@@ -55,6 +55,12 @@ core::config::RunConfig load_run(const std::filesystem::path& run, const std::ve
   kernels::require(std::filesystem::exists(file), "{}: is not the folder of a run (it has no config.textproto)",
                    run.string());
   core::config::RunConfig config = core::config::load_valid(file, overrides, preset_folders(session.program()));
+  kernels::require(
+      core::config::network_text(config) ==
+          core::config::network_text(core::config::load_valid(file, {}, preset_folders(session.program()))),
+      "{}: --set changes what the network was trained as; model, sde (but for smallest_time), data.image_size and "
+      "data.channels must stay as they are",
+      run.string());
   config.mutable_training()->set_directory(run.string());  // a run may have been moved
   return config;
 }

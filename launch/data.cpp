@@ -48,16 +48,24 @@ void add_data(CLI::App& app, Action& chosen) {
   CLI::App* command =
       data->add_subcommand("inspect", "Count, shape, statistics, fingerprint and a contact sheet of a data set");
   auto flags = std::make_shared<InspectFlags>();
-  command->add_option("--config", flags->config, "A config file or preset whose data to inspect")
-      ->type_name("FILE|PRESET");
-  command->add_option("--set", flags->overrides, "Overrides of the config")->type_name("TEXT")->take_all();
-  command->add_option("--files", flags->files, "Folders, tars or CIFAR-10 files to inspect instead")->type_name("PATH");
-  command->add_option("--size", flags->size, "With --files: image size in pixels")->check(at_least(4));
+  CLI::Option* config = command->add_option("--config", flags->config, "A config file or preset whose data to inspect")
+                            ->type_name("FILE|PRESET");
+  command->add_option("--set", flags->overrides, "Overrides of the config")
+      ->type_name("TEXT")
+      ->take_all()
+      ->needs(config);
+  CLI::Option* files =
+      command->add_option("--files", flags->files, "Folders, tars or CIFAR-10 files to inspect instead")
+          ->type_name("PATH")
+          ->excludes(config);
+  command->add_option("--size", flags->size, "With --files: image size in pixels")->check(at_least(4))->needs(files);
   command->add_option("--channels", flags->channels, "With --files: 1 (grey) or 3 (colour)")
       ->check(CLI::IsMember({1, 3}))
+      ->needs(files)
       ->capture_default_str();
   command->add_option("--on", flags->set, "With --config: training or heldout images")
       ->check(CLI::IsMember({"training", "heldout"}))
+      ->needs(config)
       ->capture_default_str();
   command->add_option("--output", flags->output, "The contact sheet's PNG file")->capture_default_str();
   command->callback([flags, &chosen] { chosen = [flags](Session& session) { return inspect(*flags, session); }; });

@@ -33,6 +33,8 @@ int evaluate(const EvaluateFlags& flags, Session& session) {
                                            ? std::filesystem::path(flags.run.directory) / "likelihood.tsv"
                                            : std::filesystem::path(flags.output);
   require_writable(output);
+  kernels::require(flags.ode_images < 0 || flags.estimator != "bound",
+                   "--ode-images: there is no ODE with --estimator bound");
   distributed::Communicator& communicator = session.communicator();
   const auto& source = heldout ? config.data().heldout() : config.data().training();
   core::config::require_source(source, heldout ? "data.heldout" : "data.training");

@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
+#include <span>
 #include <thread>
 
 #include "kernels/check.h"
@@ -36,17 +38,23 @@ int fail(Session& session, const std::string& text, int status) {
 }
 
 /// The parser's complaint as one line that says where to read on.
-std::string usage_line(const CLI::App& app, const CLI::ParseError& error, const std::string& first) {
-  const auto chosen = app.get_subcommands();
-  if (chosen.empty() && !first.empty() && first[0] != '-') {
-    std::string commands;
-    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
-      commands += " " + command->get_name();
-    return fmt::format("{}: is no command; commands are:{}", first, commands);
+std::string usage_line(const CLI::App& app, const CLI::ParseError& error, std::span<char* const> words) {
+  const CLI::App* command = &app;  // the one that the words lead to
+  std::string path;
+  std::size_t at = 1;
+  for (auto chosen = app.get_subcommands(); !chosen.empty(); chosen = command->get_subcommands(), ++at) {
+    command = chosen[0];
+    path += command->get_name() + " ";
+  }
+  const auto commands = command->get_subcommands([](const CLI::App*) { return true; });
+  if (!commands.empty() && at < words.size() && words[at][0] != '-') {
+    std::string names;
+    for (const CLI::App* known : commands) names += " " + known->get_name();
+    return fmt::format("{}{}: is no command; commands are:{}", path, words[at], names);
   }
   std::string line = error.what();
   for (char& c : line) c = c == '\n' ? ' ' : c;
-  return fmt::format("{} (see scoremle {}--help)", line, chosen.empty() ? "" : chosen[0]->get_name() + " ");
+  return fmt::format("{} (see scoremle {}--help)", line, path);
 }
 
 int run(Session& session, int argc, char** argv) {
@@ -66,7 +74,7 @@ int run(Session& session, int argc, char** argv) {
   } catch (const CLI::Success& help) {
     return launched_rank() == 0 ? app.exit(help) : 0;
   } catch (const CLI::ParseError& error) {
-    return fail(session, usage_line(app, error, argc > 1 ? argv[1] : ""), wrong_input);
+    return fail(session, usage_line(app, error, {argv, static_cast<std::size_t>(argc)}), wrong_input);
   }
   return chosen(session);
 }
@@ -90,6 +98,9 @@ int main(int argc, char** argv) {
     return launch::fail(session, error.what(), launch::wrong_input);
   } catch (const kernels::RunError& error) {
     return launch::fail(session, error.what(), error.status);
+  } catch (const std::filesystem::filesystem_error& error) {
+    return launch::fail(session, fmt::format("{}: {}", error.path1().string(), error.code().message()),
+                        launch::wrong_input);
   } catch (const std::bad_alloc&) {
     return launch::fail(session,
                         "out of memory: use smaller training.micro_batch_images or evaluation.batch_images, or "

@@ -34,6 +34,7 @@ int sample(const SampleFlags& flags, Session& session) {
                                     .seed = static_cast<std::uint64_t>(config.seed()),
                                     .steps = sampling.steps(),
                                     .tolerance = sampling.ode_tolerance(),
+                                    .max_evaluations = sampling.ode_max_evaluations(),
                                     .progress = {}};
   if (rank == 0)
     settings.progress = progress_bar(sampling.sampler() == core::config::EULER_MARUYAMA ? "image steps" : "images");

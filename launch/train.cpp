@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/config/load.h"
+#include "core/config/overlay.h"
 #include "core/data/dataset.h"
 #include "core/objective/training_program.h"
 #include "core/program/describe.h"
@@ -100,10 +101,14 @@ void add_train(CLI::App& app, Action& chosen) {
           "--init-from", flags->init_from,
           "Start with the averaged weights of another run, by matching names and shapes, and a fresh optimiser")
       ->type_name("DIR");
-  command->add_flag("--resume", flags->resume,
-                    "Go on from the newest checkpoint of the run's folder, on any number of ranks");
-  command->add_flag("--dry-run", flags->dry_run,
-                    "Print the effective config, the recorded program, parameters, FLOPs and memory, and stop");
+  command
+      ->add_flag("--resume", flags->resume,
+                 "Go on from the newest checkpoint of the run's folder, on any number of ranks")
+      ->disable_flag_override();
+  command
+      ->add_flag("--dry-run", flags->dry_run,
+                 "Print the effective config, the recorded program, parameters, FLOPs and memory, and stop")
+      ->disable_flag_override();
   command->callback([flags, &chosen] { chosen = [flags](Session& session) { return train(*flags, session); }; });
 }
 

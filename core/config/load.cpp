@@ -1,42 +1,16 @@
 #include "core/config/load.h"
 
-#include <google/protobuf/io/tokenizer.h>
-#include <google/protobuf/text_format.h>
-
 #include <algorithm>
 #include <fstream>
 #include <set>
 
+#include "core/config/overlay.h"
 #include "kernels/check.h"
 
 namespace core::config {
 namespace {
 
 namespace fs = std::filesystem;
-using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
-
-/// Keeps the first error, as one line.
-class FirstError : public google::protobuf::io::ErrorCollector {
- public:
-  explicit FirstError(std::string source) : source_(std::move(source)) {}
-  void AddError(int line, google::protobuf::io::ColumnNumber column, const std::string& message) override {
-    if (text_.empty()) text_ = fmt::format("{}:{}:{}: {}", source_, line + 1, column + 1, message);
-  }
-  const std::string& text() const { return text_; }
-
- private:
-  std::string source_, text_;
-};
-
-RunConfig parse(const std::string& text, const std::string& source) {
-  FirstError error(source);
-  google::protobuf::TextFormat::Parser parser;
-  parser.RecordErrorsTo(&error);
-  RunConfig config;
-  kernels::require(parser.ParseFromString(text, &config), "{}", error.text());
-  return config;
-}
 
 std::string read(const fs::path& file) {
   std::ifstream in(file);
@@ -61,6 +35,16 @@ fs::path find(const fs::path& name, const std::vector<fs::path>& preset_folders)
       fmt::format("{}: is neither a file nor a preset; presets are:{}", name.string(), list.empty() ? " none" : list));
 }
 
+/// A path relative to the file that names it, or what find() knows.
+fs::path find_base(const fs::path& file, const std::string& base, const std::vector<fs::path>& preset_folders) {
+  const fs::path beside = file.parent_path() / base;
+  try {
+    return find(fs::is_regular_file(beside) ? beside : fs::path(base), preset_folders);
+  } catch (const kernels::InputError& error) {
+    throw kernels::InputError(fmt::format("{}: base: {}", file.string(), error.what()));
+  }
+}
+
 /// `files` are those that led here.
 RunConfig load_with_bases(const fs::path& file, std::vector<fs::path> files,
                           const std::vector<fs::path>& preset_folders) {
@@ -68,18 +52,22 @@ RunConfig load_with_bases(const fs::path& file, std::vector<fs::path> files,
   kernels::require(std::find(files.begin(), files.end(), canonical) == files.end(), "{}: is its own base",
                    file.string());
   files.push_back(canonical);
-  RunConfig config = parse(read(file), file.string());
-  if (!config.has_base()) return config;
-  const fs::path beside = file.parent_path() / config.base();
-  RunConfig result = load_with_bases(
-      find(fs::is_regular_file(beside) ? beside : fs::path(config.base()), preset_folders), files, preset_folders);
-  config.clear_base();
-  merge(config, result);
+  Overlay own = parse(read(file), file.string());
+  if (!own.config.has_base()) return own.config;
+  RunConfig result = load_with_bases(find_base(file, own.config.base(), preset_folders), files, preset_folders);
+  own.config.clear_base();
+  apply(own, result);
   return result;
 }
 
 void override_with(const std::vector<std::string>& overrides, RunConfig& config) {
-  for (const std::string& override : overrides) merge(parse(override, fmt::format("--set '{}'", override)), config);
+  for (const std::string& text : overrides) {
+    const std::string source = fmt::format("--set '{}'", text);
+    const Overlay over = parse(text, source);
+    kernels::require(!over.config.has_base(), "{}: base: stands in config files only; give that file to --config",
+                     source);
+    apply(over, config);
+  }
 }
 
 /// With its defaults; throws InputError where anything is wrong.
@@ -96,27 +84,6 @@ RunConfig completed(const RunConfig& given, const std::string& source) {
 
 }  // namespace
 
-void merge(const Message& over, Message& under) {
-  const auto* reflection = over.GetReflection();
-  std::vector<const FieldDescriptor*> fields;
-  reflection->ListFields(over, &fields);
-  for (const FieldDescriptor* field : fields) {
-    const bool message = !field->is_repeated() && field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
-    if (message && reflection->HasField(under, field)) {
-      merge(reflection->GetMessage(over, field), *reflection->MutableMessage(&under, field));
-      continue;
-    }
-    // MergeFrom on a message that has this field only: protobuf sets scalars and oneofs, and appends what was cleared.
-    reflection->ClearField(&under, field);
-    std::unique_ptr<Message> only(over.New());
-    only->CopyFrom(over);
-    for (const FieldDescriptor* other : fields) {
-      if (other != field) reflection->ClearField(only.get(), other);
-    }
-    under.MergeFrom(*only);
-  }
-}
-
 RunConfig load(const fs::path& file_or_preset, const std::vector<std::string>& overrides,
                const std::vector<fs::path>& preset_folders) {
   RunConfig config = load_with_bases(find(file_or_preset, preset_folders), {}, preset_folders);
@@ -130,7 +97,7 @@ RunConfig load_valid(const fs::path& file_or_preset, const std::vector<std::stri
 }
 
 RunConfig valid_text(const std::string& text, const std::string& source, const std::vector<std::string>& overrides) {
-  RunConfig config = parse(text, source);
+  RunConfig config = parse(text, source).config;
   override_with(overrides, config);
   return completed(config, source);
 }

@@ -23,10 +23,6 @@ RunConfig valid_text(const std::string& text, const std::string& source, const s
 RunConfig load(const std::filesystem::path& file_or_preset, const std::vector<std::string>& overrides,
                const std::vector<std::filesystem::path>& preset_folders);
 
-/// Sets what `over` sets: scalars and oneofs are replaced, repeated fields replaced as a whole, messages merged field
-/// by field.
-void merge(const google::protobuf::Message& over, google::protobuf::Message& under);
-
 /// Fills every unset field that has a default; what each default is stands in defaults.cpp.
 RunConfig with_defaults(const RunConfig& config);
 
@@ -44,6 +40,9 @@ void require_source(const Source& source, const std::string& field);
 std::string text(const RunConfig& config);
 /// Only what decides the weights of a run: what a resumed run must share. Two configs with the same text train alike.
 std::string fixed_text(const RunConfig& config);
+/// Only what a trained network can be used as: its architecture, the images' shape and the SDE (its times may be cut
+/// off elsewhere).
+std::string network_text(const RunConfig& config);
 /// XXH3-64 of fixed_text, 16 hexadecimal digits.
 std::string fingerprint(const RunConfig& config);
 /// Writes text() to a file. Throws InputError where it cannot.

@@ -34,6 +34,16 @@ std::string fixed_text(const RunConfig& config) {
   return text(fixed);
 }
 
+std::string network_text(const RunConfig& config) {
+  RunConfig network;
+  *network.mutable_model() = config.model();
+  *network.mutable_sde() = config.sde();
+  network.mutable_sde()->clear_smallest_time();
+  network.mutable_data()->set_image_size(config.data().image_size());
+  network.mutable_data()->set_channels(config.data().channels());
+  return text(network);
+}
+
 std::string fingerprint(const RunConfig& config) {
   const std::string fixed = fixed_text(config);
   return fmt::format("{:016x}", XXH3_64bits(fixed.data(), fixed.size()));

@@ -50,8 +50,8 @@ void check_source(Checker& c, const std::string& path, const Source& source) {
     case Source::kGaussianField: {
       const auto& field = source.gaussian_field();
       const std::string at = path + ".gaussian_field";
-      c.number(at + ".images", field.has_images(), static_cast<double>(field.images()), at_least(1));
-      c.number(at + ".first", field.has_first(), static_cast<double>(field.first()), at_least(0));
+      c.number(at + ".images", field.has_images(), static_cast<double>(field.images()), {1, 0x1p62});
+      c.number(at + ".first", field.has_first(), static_cast<double>(field.first()), {0, 0x1p62});
       c.number(at + ".standard_deviation", field.has_standard_deviation(), field.standard_deviation(), positive);
       c.number(at + ".correlation", field.has_correlation(), field.correlation(), probability);
       c.number(at + ".channel_correlation", field.has_channel_correlation(), field.channel_correlation(), probability);
@@ -66,14 +66,19 @@ void check_source(Checker& c, const std::string& path, const Source& source) {
     }
     case Source::kUniformPixels:
       c.number(path + ".uniform_pixels.images", source.uniform_pixels().has_images(),
-               static_cast<double>(source.uniform_pixels().images()), at_least(1));
-      c.number(path + ".uniform_pixels.first", true, static_cast<double>(source.uniform_pixels().first()), at_least(0));
+               static_cast<double>(source.uniform_pixels().images()), {1, 0x1p62});
+      c.number(path + ".uniform_pixels.first", true, static_cast<double>(source.uniform_pixels().first()), {0, 0x1p62});
       break;
     case Source::kFiniteSet:
       c.number(path + ".finite_set.images", source.finite_set().has_images(),
                static_cast<double>(source.finite_set().images()), at_least(1));
       c.number(path + ".finite_set.distinct", source.finite_set().has_distinct(), source.finite_set().distinct(),
                at_least(1));
+      if (source.finite_set().distinct() > 0 && source.finite_set().images() % source.finite_set().distinct() != 0) {
+        c.fail(path + ".finite_set.images",
+               fmt::format("is {}, must be a multiple of the {} distinct images: each occurs equally often",
+                           source.finite_set().images(), source.finite_set().distinct()));
+      }
       break;
     case Source::KIND_NOT_SET:  // asked for by what reads images: require_source()
       break;
@@ -174,9 +179,11 @@ void check_estimators(Checker& c, const Evaluation& evaluation, const Sampling& 
   c.number("evaluation.bound_times", true, evaluation.bound_times(), {1, 1 << 20});
   c.number("evaluation.passes", true, evaluation.passes(), {1, 1 << 20});
   c.number("evaluation.ode_tolerance", true, evaluation.ode_tolerance(), {0, 1, false, false});
+  c.number("evaluation.ode_max_evaluations", true, static_cast<double>(evaluation.ode_max_evaluations()), at_least(7));
   c.number("sampling.images", true, sampling.images(), {1, 1 << 24});
   c.number("sampling.steps", true, sampling.steps(), {1, 1 << 24});
   c.number("sampling.ode_tolerance", true, sampling.ode_tolerance(), {0, 1, false, false});
+  c.number("sampling.ode_max_evaluations", true, static_cast<double>(sampling.ode_max_evaluations()), at_least(7));
   c.number("sampling.smallest_time", true, sampling.smallest_time(), {0, 0.5, false, false});
 }
 

@@ -42,13 +42,18 @@ double adjusted(double h, double error) {
 
 class Integration {
  public:
-  Integration(std::int64_t width, const Interval& interval, const Derivative& derivative, const ErrorNorm& norm)
-      : width_(static_cast<std::size_t>(width)), interval_(interval), derivative_(derivative), norm_(norm) {}
+  Integration(std::int64_t width, const Interval& interval, const Steps& steps, const Derivative& derivative,
+              const ErrorNorm& norm)
+      : width_(static_cast<std::size_t>(width)),
+        interval_(interval),
+        steps_(steps),
+        derivative_(derivative),
+        norm_(norm) {}
 
-  Lane begin(std::int64_t problem, double first_step) const {
+  Lane begin(std::int64_t problem) const {
     Lane lane{.problem = problem,
               .t = interval_.from,
-              .h = first_step,
+              .h = steps_.first,
               .x = std::vector<double>(width_),
               .next = {},
               .k = {}};
@@ -124,12 +129,15 @@ class Integration {
       lane.x.swap(lane.next);
       lane.k[0].swap(lane.k[stages - 1]);
     } else if (!(lane.h > 1e-10 * (interval_.to - interval_.from))) {
-      throw Unsolvable(lane.problem, lane.t, error);
+      throw Unsolvable(finite ? Obstacle::steps_too_small : Obstacle::not_finite, lane.problem, lane.t);
     }
+    if (lane.t < interval_.to && lane.evaluations + stages - 1 > steps_.max_evaluations)
+      throw Unsolvable(Obstacle::too_many_evaluations, lane.problem, lane.t);
   }
 
   std::size_t width_;
   Interval interval_;
+  Steps steps_;
   const Derivative& derivative_;
   const ErrorNorm& norm_;
   std::vector<std::int64_t> problems_;
@@ -138,12 +146,11 @@ class Integration {
 
 }  // namespace
 
-Unsolvable::Unsolvable(std::int64_t problem_, double t_, double error_)
-    : std::runtime_error(
-          fmt::format("problem {} at {:.6g}: the steps become too small (error {:.3g})", problem_, t_, error_)),
+Unsolvable::Unsolvable(Obstacle obstacle_, std::int64_t problem_, double t_)
+    : std::runtime_error(fmt::format("problem {} cannot be solved beyond {:.6g}", problem_, t_)),
+      obstacle(obstacle_),
       problem(problem_),
-      t(t_),
-      error(error_) {}
+      t(t_) {}
 
 double rms_error(std::span<const double> x, std::span<const double> dxdt, std::span<const double> error, double h,
                  double tolerance) {
@@ -156,11 +163,11 @@ double rms_error(std::span<const double> x, std::span<const double> dxdt, std::s
 }
 
 void integrate(
-    std::int64_t count, std::int64_t batch, std::int64_t width, const Interval& interval, double first_step,
+    std::int64_t count, std::int64_t batch, std::int64_t width, const Interval& interval, const Steps& steps,
     const Derivative& derivative, const ErrorNorm& norm,
     const std::function<void(std::int64_t problem, std::span<double> x)>& start,
     const std::function<void(std::int64_t problem, std::span<const double> x, std::int64_t evaluations)>& finish) {
-  Integration integration(width, interval, derivative, norm);
+  Integration integration(width, interval, steps, derivative, norm);
   std::vector<Lane> lanes;
   std::int64_t waiting = 0;  // the next problem that has no lane yet
   while (true) {
@@ -170,7 +177,7 @@ void integrate(
       return true;
     });
     for (; waiting < count && std::ssize(lanes) < batch; ++waiting) {
-      lanes.push_back(integration.begin(waiting, first_step));
+      lanes.push_back(integration.begin(waiting));
       start(waiting, lanes.back().x);
     }
     if (lanes.empty()) return;

@@ -25,21 +25,30 @@ struct Interval {
   double from, to;  // from < to
 };
 
-/// A problem that cannot be solved: at `t` its steps became too small. `error` is the norm of the last one, infinite
-/// where the derivative was not finite.
+/// The length of the first step, > 0, and how many evaluations a problem may take, >= 7.
+struct Steps {
+  double first;
+  std::int64_t max_evaluations;
+};
+
+/// Why a problem cannot be solved.
+enum class Obstacle { not_finite, steps_too_small, too_many_evaluations };
+
+/// A problem that cannot be solved, and how far it came.
 struct Unsolvable : std::runtime_error {
-  Unsolvable(std::int64_t problem, double t, double error);
+  Unsolvable(Obstacle obstacle, std::int64_t problem, double t);
+  Obstacle obstacle;
   std::int64_t problem;
-  double t, error;
+  double t;
 };
 
 /// Solves problems 0..count-1 on the interval, each with its own steps: a step is accepted where the norm of its error
 /// is at most 1; lengths change by the rules of Boost.Odeint's default_step_adjuster. At most `batch` problems are in
 /// the hands of one call; a finished one makes room for the next. `start` fills a problem's first state, `finish` is
 /// given its last one and the number of evaluations. What happens to a problem does not depend on the others. Throws
-/// Unsolvable where a step becomes too small: a derivative that is not finite shortens it like any other error.
+/// Unsolvable where a step becomes too small, as derivatives that are not finite make it, or evaluations too many.
 void integrate(
-    std::int64_t count, std::int64_t batch, std::int64_t width, const Interval& interval, double first_step,
+    std::int64_t count, std::int64_t batch, std::int64_t width, const Interval& interval, const Steps& steps,
     const Derivative& derivative, const ErrorNorm& norm,
     const std::function<void(std::int64_t problem, std::span<double> x)>& start,
     const std::function<void(std::int64_t problem, std::span<const double> x, std::int64_t evaluations)>& finish);

@@ -29,6 +29,7 @@ struct Settings {
   std::int64_t passes = 1;        // fresh dequantisation, noise and probes; figures are means over passes
   std::int64_t bound_times = 20;  // per image and pass
   double ode_tolerance = 1e-5;
+  std::int64_t ode_max_evaluations = 10'000;                         // of the score, for one image and pass
   std::function<void(std::int64_t done, std::int64_t of)> progress;  // images; may be empty
 };
 
@@ -55,7 +56,7 @@ struct BoundTerms {
 std::vector<BoundTerms> bound(const Score& score, const Images& images, const Settings& settings);
 
 /// The likelihood of one image under the probability-flow ODE (Song et al. 2021, section 4.3), bits/dim; x is taken for
-/// x at the smallest time, as there. Throws RunError where the score or its trace is not finite, or too rough to solve.
+/// x at the smallest time, as there. Throws RunError where the score or its trace is not finite, or too rough.
 struct OdeLikelihood {
   std::int64_t index = 0;
   double bits = 0;

@@ -34,13 +34,16 @@ inline Interval flow_interval(const kernels::Sde& sde, double smallest_time) {
 /// refuse_score for the image whose flow could not be solved.
 [[noreturn]] inline void refuse_flow(const Unsolvable& unsolvable, std::int64_t image, double t) {
   refuse_score(image, t,
-               std::isfinite(unsolvable.error) ? "the probability flow needs steps too small to be taken, the score "
-                                                 "is not smooth (a larger ode_tolerance may do)"
-                                               : "the score or its trace is not finite");
+               unsolvable.obstacle == Obstacle::not_finite ? "the score or its trace is not finite"
+               : unsolvable.obstacle == Obstacle::steps_too_small
+                   ? "the probability flow needs steps too small to be taken, the score is not smooth (a larger "
+                     "ode_tolerance may do)"
+                   : "the probability flow is not solved in ode_max_evaluations, the score is rough (a larger "
+                     "ode_tolerance or ode_max_evaluations may do)");
 }
 
-inline double first_flow_step(const Interval& interval) {
-  return (interval.to - interval.from) / 100;
+inline Steps flow_steps(const Interval& interval, std::int64_t max_evaluations) {
+  return {.first = (interval.to - interval.from) / 100, .max_evaluations = max_evaluations};
 }
 
 }  // namespace core::likelihood

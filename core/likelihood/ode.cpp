@@ -91,7 +91,7 @@ std::vector<OdeResult> ode_continuous(
   std::vector<OdeResult> results(static_cast<std::size_t>(count));
   std::int64_t done = 0;
   integrate(
-      count, score.batch, score.dims + 1, interval, first_flow_step(interval),
+      count, score.batch, score.dims + 1, interval, flow_steps(interval, settings.ode_max_evaluations),
       [&](auto problems, auto tau, auto state, auto slope) { flow.derivative(problems, tau, state, slope); },
       [&](auto state, auto slope, auto error, double h) { return flow.norm(state, slope, error, h); },
       [&](std::int64_t i, std::span<double> state) {

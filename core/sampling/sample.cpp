@@ -103,7 +103,8 @@ Samples probability_flow(const Score& score, std::span<const std::int64_t> indic
   };
   try {
     likelihood::integrate(
-        std::ssize(indices), score.batch, score.dims, interval, likelihood::first_flow_step(interval), derivative,
+        std::ssize(indices), score.batch, score.dims, interval,
+        likelihood::flow_steps(interval, settings.max_evaluations), derivative,
         [&](auto x, auto slope, auto error, double h) {
           return likelihood::rms_error(x, slope, error, h, settings.tolerance);
         },

@@ -20,6 +20,7 @@ struct Settings {
   std::uint64_t seed = 0;
   std::int64_t steps = 1000;                                         // of Euler-Maruyama
   double tolerance = 1e-4;                                           // of the probability flow, relative and absolute
+  std::int64_t max_evaluations = 10'000;                             // of the probability flow, for one image
   std::function<void(std::int64_t done, std::int64_t of)> progress;  // may be empty
 };
 

@@ -1,6 +1,8 @@
 // Whole runs: the same bits on every number of ranks, after a resume, and from one reduction to the other nearly so.
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <fstream>
@@ -122,6 +124,24 @@ TEST(Training, ResumesBitForBitOnAnotherNumberOfRanks) {
   expect_success(run(mpirun(4) + "scoremle train " + tiny + in(folder / "cut") + "--resume"));
   expect_same_state(folder / "whole", folder / "cut");
   EXPECT_EQ(losses(folder / "whole"), losses(folder / "cut"));
+}
+
+TEST(Training, ASignalMakesItSaveAndStop) {
+  tests::Folder folder("signal");
+  for (const char* signal : {"USR1", "TERM"}) {
+    const auto run_folder = folder / signal;
+    std::ofstream(folder / "job.sh") << tests::with_binary("scoremle train " + tiny + in(run_folder, "steps: 1000000 "))
+                                     << "&\n"
+                                     << "until [ -s " << (run_folder / "metrics.jsonl").string()
+                                     << " ] || ! kill -0 $! 2>/dev/null; do sleep 0.1; done\nkill -" << signal
+                                     << " $!\nwait $!\n";
+    const auto stopped = run("sh " + (folder / "job.sh").string());
+    EXPECT_EQ(stopped.status, 75) << signal << "\n" << stopped.output;
+    const auto saved = losses(run_folder).size();
+    const auto listed = run("scoremle checkpoint list " + run_folder.string());
+    EXPECT_NE(listed.output.find(fmt::format("step_{:010}", saved)), std::string::npos) << signal << "\n"
+                                                                                        << listed.output;
+  }
 }
 
 TEST(Training, RecomputingBlocksDoesNotChangeABit) {

@@ -1,7 +1,12 @@
 // What is wrong and the line it gets: exit status 2, one line that says what, where and what to do.
 #include <gtest/gtest.h>
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "tests/launch/process.h"
 
@@ -25,13 +30,38 @@ TEST(WrongInput, Usage) {
   for (const Wrong& wrong : {
            Wrong{"scoremle ", "A subcommand is required (see scoremle --help)"},
            Wrong{"scoremle trian", "trian: is no command; commands are: train evaluate sample data checkpoint bench"},
+           Wrong{"scoremle data nosuch", "data nosuch: is no command; commands are: inspect"},
+           Wrong{"scoremle bench", "A subcommand is required (see scoremle bench --help)"},
            Wrong{"scoremle train", "--config is required (see scoremle train --help)"},
+           Wrong{"scoremle train --config", "--config: 1 required FILE|PRESET missing (see scoremle train --help)"},
+           Wrong{"scoremle train --config quickstart extra",
+                 "The following argument was not expected: extra (see scoremle train --help)"},
+           Wrong{"scoremle sample", "--run is required (see scoremle sample --help)"},
            Wrong{"scoremle train --config configs/quickstart.textproto --foo",
                  "The following argument was not expected: --foo (see scoremle train --help)"},
            Wrong{"scoremle bench step --config configs/quickstart.textproto --runs 0",
-                 "--runs: is 0, must be a whole number of at least 1 (see scoremle bench --help)"},
+                 "--runs: is 0, must be a whole number of at least 1 (see scoremle bench step --help)"},
            Wrong{"scoremle evaluate --run x --images many",
                  "--images: is many, must be a whole number of at least 1 (see scoremle evaluate --help)"},
+           Wrong{"scoremle evaluate --run x --images -3",
+                 "--images: is -3, must be a whole number of at least 1 (see scoremle evaluate --help)"},
+           Wrong{"scoremle evaluate --run x --step -3",
+                 "--step: is -3, must be a whole number of at least 0 (see scoremle evaluate --help)"},
+           Wrong{"scoremle evaluate --run x --images 99999999999999999999",
+                 "--images: is 99999999999999999999, must be a whole number of at least 1 (see scoremle evaluate "
+                 "--help)"},
+           Wrong{"scoremle evaluate --run x --estimator maybe",
+                 "--estimator: maybe not in {bound,ode,both} (see scoremle evaluate --help)"},
+           Wrong{"scoremle data inspect --config quickstart --files configs",
+                 "--config excludes --files (see scoremle data inspect --help)"},
+           Wrong{"scoremle data inspect --size 8", "--size requires --files (see scoremle data inspect --help)"},
+           Wrong{"scoremle data inspect --files configs --size 8 --set 'seed: 1'",
+                 "--set requires --config (see scoremle data inspect --help)"},
+           Wrong{"scoremle data inspect --files configs --size 8 --channels 2",
+                 "--channels: 2 not in {1,3} (see scoremle data inspect --help)"},
+           Wrong{"scoremle checkpoint show /nosuch",
+                 "checkpoint: Directory does not exist: /nosuch (see scoremle checkpoint show --help)"},
+           Wrong{"scoremle checkpoint verify configs", "cannot open configs/MANIFEST.pb: No such file or directory"},
            Wrong{"scoremle data inspect", "data inspect: give --config, or --files and --size"},
            Wrong{"scoremle evaluate --run /nosuch", "/nosuch: is not the folder of a run (it has no config.textproto)"},
            Wrong{"scoremle checkpoint list configs",
@@ -42,7 +72,42 @@ TEST(WrongInput, Usage) {
 }
 
 TEST(WrongInput, Configs) {
+  std::set<std::string> names;
+  for (const auto& file : std::filesystem::directory_iterator("configs")) names.insert(file.path().stem());
+  const std::string presets = fmt::format(": is neither a file nor a preset; presets are: {}", fmt::join(names, " "));
   for (const Wrong& wrong : {
+           Wrong{"scoremle train --config configs", "configs" + presets},
+           Wrong{"scoremle train --config /dev/null", "/dev/null" + presets},
+           Wrong{quick + "--set 'optimizer { learning_rate: 1'",
+                 "--set 'optimizer { learning_rate: 1':1:29: Expected identifier, got: "},
+           Wrong{quick + "--set 'optimizer learning_rate: 1 }'",
+                 "--set 'optimizer learning_rate: 1 }':1:11: Expected \"{\", found \"learning_rate\"."},
+           Wrong{quick + "--set 'name: \"a\" }'", "--set 'name: \"a\" }':1:11: Expected identifier, got: }"},
+           Wrong{quick + "--set 'training { micro_batches: 3000000000 }'",
+                 "--set 'training { micro_batches: 3000000000 }':1:27: Integer out of range (3000000000)"},
+           Wrong{quick + "--set 'training { steps: 1.5 }'",
+                 "--set 'training { steps: 1.5 }':1:19: Expected integer, got: 1.5"},
+           Wrong{quick + "--set 'base: \"images32\"'",
+                 "--set 'base: \"images32\"': base: stands in config files only; give that file to --config"},
+           Wrong{quick + "--set 'seed: -1'", "configs/quickstart.textproto: seed: is -1, must be at least 0"},
+           Wrong{quick + "--set 'sde { beta_max: nan }'",
+                 "configs/quickstart.textproto: sde.beta_max: is nan, must be greater than 0.1"},
+           Wrong{quick + "--set 'optimizer { epsilon: inf }'",
+                 "configs/quickstart.textproto: optimizer.epsilon: is inf, must be greater than 0"},
+           Wrong{quick + "--set 'evaluation { ode_max_evaluations: 6 }'",
+                 "configs/quickstart.textproto: evaluation.ode_max_evaluations: is 6, must be at least 7"},
+           Wrong{quick + "--set 'sampling { ode_max_evaluations: 6 }'",
+                 "configs/quickstart.textproto: sampling.ode_max_evaluations: is 6, must be at least 7"},
+           Wrong{quick + "--set 'data { training { gaussian_field { images: 9000000000000000000 } } }'",
+                 "configs/quickstart.textproto: data.training.gaussian_field.images: is 9e+18, must be in [1, "
+                 "4.611686018427388e+18]"},
+           Wrong{quick + "--set 'data { training { finite_set { images: 10 distinct: 4 } } }'",
+                 "configs/quickstart.textproto: data.training.finite_set.images: is 10, must be a multiple of the 4 "
+                 "distinct images: each occurs equally often"},
+           Wrong{quick + "--set 'model { channel_multipliers: [] }'",
+                 "configs/quickstart.textproto: model.channel_multipliers: must have one entry a level, for example "
+                 "[1, 2, 2]"},
+           Wrong{"scoremle train --config nosuch", "nosuch" + presets},
            Wrong{quick + "--set 'optimizer { lr: 1 }'",
                  "--set 'optimizer { lr: 1 }':1:15: Message type \"core.config.Optimizer\" has no field named \"lr\"."},
            Wrong{quick + "--set 'seed: x'", "--set 'seed: x':1:7: Expected integer, got: x"},
@@ -86,6 +151,9 @@ TEST(WrongInput, Data) {
   write("cut/a.jpg", "\xff\xd8\xff\xe0");
   write("half.tar", std::string(700, 'x'));
   write("odd.bin", std::string(100, 'x'));
+  write("small.bin", std::string(3073, 'x'));
+  std::filesystem::create_directories(folder / "loop");
+  std::filesystem::create_symlink("itself", folder / "loop/itself");
   const std::string at = folder.text() + "/",
                     inspect = "scoremle data inspect --output " + at + "sheet.png --size 8 --files ";
   const std::string advice = "; remove it, or leave such files out with data { unreadable: SKIP }";
@@ -99,6 +167,9 @@ TEST(WrongInput, Data) {
            Wrong{inspect + at + "half.tar",
                  at + "half.tar: is not a whole, uncompressed tar: Unrecognized archive format at byte 0"},
            Wrong{inspect + at + "odd.bin", at + "odd.bin: has 100 bytes, no multiple of the 3073 of a CIFAR-10 record"},
+           Wrong{"scoremle data inspect --output " + at + "sheet.png --size 64 --files " + at + "small.bin",
+                 at + "small.bin: record at byte 0 is 32x32, smaller than data.image_size 64" + advice},
+           Wrong{inspect + at + "loop", at + "loop/itself: Too many levels of symbolic links"},
            Wrong{"scoremle data inspect --output /nosuch/x.png --size 8 --files configs",
                  "/nosuch/x.png: cannot be written: /nosuch: No such file or directory"},
        }) {
@@ -114,6 +185,67 @@ TEST(WrongInput, RunFolders) {
     EXPECT_EQ(std::count(outcome.output.begin(), outcome.output.end(), '\n'), 1) << outcome.output;
     EXPECT_NE(outcome.output.find(place), std::string::npos) << outcome.output;
   }
+}
+
+TEST(WrongInput, AFolderThatMayNotBeRead) {
+  tests::Folder folder("locked");
+  std::filesystem::create_directories(folder / "images");
+  std::filesystem::permissions(folder.text(), std::filesystem::perms::all);
+  std::filesystem::permissions(folder / "images", std::filesystem::perms::none);
+  // Root may read everything: someone else is asked.
+  const std::string as_nobody = geteuid() == 0 ? "setpriv --reuid=65534 --regid=65534 --clear-groups " : "";
+  const std::string images = (folder / "images").string(), sheet = (folder / "sheet.png").string();
+  expect_line({as_nobody + "scoremle data inspect --size 8 --files " + images + " --output " + sheet,
+               images + ": Permission denied"});
+  std::filesystem::permissions(folder / "images", std::filesystem::perms::all);
+}
+
+TEST(WrongInput, TrainedRuns) {
+  tests::Folder folder("runs");
+  const std::string run = (folder / "run").string(), bare = (folder / "bare").string();
+  const std::string train =
+      "scoremle train --config configs/quickstart.textproto --set 'optimizer { warmup_steps: 1 } model { channels: 8 } "
+      "data { training { gaussian_field { images: 60 } } heldout { gaussian_field { images: 12 } } } training { "
+      "micro_batch_images: 3 steps: 2 evaluate_every: 0 directory: \"" +
+      run + "\" }' ";
+  const auto trained = tests::run(train);
+  ASSERT_EQ(trained.status, 0) << trained.output;
+  std::filesystem::create_directories(bare);
+  std::filesystem::copy(run + "/config.textproto", bare + "/config.textproto");
+  const std::string evaluate = "scoremle evaluate --images 2 --run " + run, quietly = " 2>&1 >/dev/null",
+                    fixed = run +
+                            ": --set changes what the network was trained as; model, sde (but for smallest_time), "
+                            "data.image_size and data.channels must stay as they are",
+                    newest = "Checkpoint " + run + "/ckpt/step_0000000002-g00001 was made with ",
+                    advice = ": resume with the checkpoint's config, or choose another training.directory";
+  for (const Wrong& wrong : {
+           Wrong{"scoremle evaluate --run " + bare, bare + "/ckpt has no checkpoint: train first, or name another run"},
+           Wrong{"scoremle sample --run " + bare, bare + "/ckpt has no checkpoint: train first, or name another run"},
+           Wrong{evaluate + " --step 17", run + "/ckpt has no checkpoint of step 17: train first, or name another run"},
+           Wrong{evaluate + " --set 'sde { kind: VE }'", fixed},
+           Wrong{evaluate + " --set 'data { image_size: 32 } model { attention_sizes: [] }'", fixed},
+           Wrong{"scoremle sample --set 'model { channels: 16 }' --run " + run, fixed},
+           Wrong{evaluate + " --set 'evaluation { dequantisation: BIN_CENTRES }'",
+                 "evaluation.dequantisation: is BIN_CENTRES, but the model was trained on uniformly dequantised pixels "
+                 "and its bound and ODE are those of a continuous density: their figures would mean nothing; use "
+                 "UNIFORM_NOISE"},
+           Wrong{evaluate + " --estimator bound --ode-images 1",
+                 "--ode-images: there is no ODE with --estimator bound"},
+           Wrong{evaluate + " --output " + bare, bare + ": is a folder, a file is to be written there"},
+           Wrong{"scoremle sample --output " + bare + "/nosuch/x.png --run " + run,
+                 bare + "/nosuch/x.png: cannot be written: " + bare + "/nosuch: No such file or directory"},
+           Wrong{train + "--resume --set 'training { steps: 4 }'" + quietly,
+                 newest + "training.steps: 2; this run has training.steps: 4" + advice},
+           Wrong{train + "--resume --set 'seed: 9'" + quietly, newest + "seed: 42; this run has seed: 9" + advice},
+       }) {
+    expect_line(wrong);
+  }
+  // Not wrong input, but a network that cannot be used: its own status.
+  const auto rough = tests::run(evaluate + " --estimator ode --set 'evaluation { ode_max_evaluations: 20 }' 2>&1");
+  EXPECT_EQ(rough.status, 5);
+  EXPECT_TRUE(rough.output.starts_with("scoremle: image ")) << rough.output;
+  EXPECT_NE(rough.output.find("ode_max_evaluations"), std::string::npos) << rough.output;
+  EXPECT_EQ(std::count(rough.output.begin(), rough.output.end(), '\n'), 1) << rough.output;
 }
 
 TEST(WrongInput, MoreRanksThanMicroBatches) {

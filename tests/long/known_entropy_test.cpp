@@ -1,13 +1,10 @@
 // Minutes of training on images of known entropy: the likelihoods approach it from above.
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <fstream>
-#include <sstream>
-
 #include "core/config/load.h"
 #include "core/data/dataset.h"
 #include "tests/launch/process.h"
+#include "tests/long/figures.h"
 
 namespace {
 
@@ -24,28 +21,13 @@ TEST(KnownEntropy, IsApproachedFromAbove) {
 
   const auto config = core::config::load_valid(run + "/config.textproto", {}, {});
   const double entropy = core::data::open(config, config.data().heldout()).entropy()->bits_per_dim;
-  struct Sums {
-    double sum = 0, squares = 0, count = 0;
-    void add(double value) { sum += value, squares += value * value, ++count; }
-    double mean() const { return sum / count; }
-    double standard_error() const { return std::sqrt((squares / count - mean() * mean()) / count); }
-  } bound, ode;
-  std::ifstream file(run + "/likelihood.tsv");
-  std::string line;
-  std::getline(file, line);
-  while (std::getline(file, line)) {
-    std::istringstream fields(line);
-    std::string field[7];
-    for (auto& text : field) std::getline(fields, text, '\t');
-    bound.add(std::stod(field[1]));
-    if (!field[5].empty()) ode.add(std::stod(field[5]));
-  }
-  EXPECT_EQ(bound.count, 512);
-  EXPECT_EQ(ode.count, 48);
-  EXPECT_GT(bound.mean(), entropy - 3 * bound.standard_error());
-  EXPECT_LT(bound.mean(), entropy + 0.05);
-  EXPECT_GT(ode.mean(), entropy - 3 * ode.standard_error());
-  EXPECT_LT(ode.mean(), entropy + 0.1);
+  const auto [bound, ode] = tests::figures(run + "/likelihood.tsv");
+  EXPECT_EQ(bound.images, 512);
+  EXPECT_EQ(ode.images, 48);
+  EXPECT_GT(bound.mean, entropy - 3 * bound.standard_error);
+  EXPECT_LT(bound.mean, entropy + 0.05);
+  EXPECT_GT(ode.mean, entropy - 3 * ode.standard_error);
+  EXPECT_LT(ode.mean, entropy + 0.1);
 }
 
 }  // namespace

@@ -108,6 +108,47 @@ TEST(Config, ABaseLiesUnderTheFileAndItsRepeatedFieldsAreReplaced) {
   EXPECT_EQ(config.model().attention_sizes_size(), 2);
 }
 
+TEST(Config, AnEmptyListEmptiesWhatLiesUnderIt) {
+  EXPECT_EQ(load_valid("quickstart", {}, presets).model().attention_sizes_size(), 1);
+  EXPECT_EQ(load_valid("quickstart", {"model { attention_sizes: [] }"}, presets).model().attention_sizes_size(), 0);
+  const RunConfig twice =
+      load_valid("quickstart", {"model { attention_sizes: [] }", "model { attention_sizes: 16 }"}, presets);
+  EXPECT_EQ(twice.model().attention_sizes_size(), 1);
+  const Folder folder;
+  folder.write("base.textproto", "model { channels: 8 attention_sizes: [16, 8] }");
+  const RunConfig config =
+      load(folder.write("top.textproto", "base: 'base.textproto' model { attention_sizes: [] }"), {}, {});
+  EXPECT_EQ(config.model().channels(), 8);
+  EXPECT_EQ(config.model().attention_sizes_size(), 0);
+}
+
+TEST(Config, ABaseIsLookedForAndStandsInFilesOnly) {
+  const Folder folder;
+  const fs::path top = folder.write("top.textproto", "base: 'quikstart'");
+  EXPECT_TRUE(error_of([&] {
+                load(top, {}, presets);
+              }).starts_with(top.string() + ": base: quikstart: is neither a file nor a preset; presets are: "));
+  EXPECT_EQ(error_of([&] { load("quickstart", {"base: 'images32'"}, presets); }),
+            "--set 'base: 'images32'': base: stands in config files only; give that file to --config");
+}
+
+TEST(Config, ANetworkIsItsArchitectureImagesAndSde) {
+  const auto with = [](const std::string& override) {
+    return network_text(load_valid("quickstart", {override}, presets));
+  };
+  const std::string own = with("");
+  for (const char* same : {"seed: 1", "sde { smallest_time: 1e-3 }", "data { horizontal_flip: true }",
+                           "objective { weighting: SIMPLE }", "optimizer { ema: 0.5 }", "training { threads: 2 }",
+                           "evaluation { passes: 3 }", "data { heldout { uniform_pixels { images: 3 } } }"}) {
+    EXPECT_EQ(with(same), own) << same;
+  }
+  for (const char* other :
+       {"sde { kind: VE }", "sde { beta_max: 19 }", "data { channels: 3 }", "data { image_size: 32 }",
+        "model { channels: 64 }", "model { attention_sizes: [] }", "model { skip_rescale: false }"}) {
+    EXPECT_NE(with(other), own) << other;
+  }
+}
+
 TEST(Config, ACycleOfBasesIsNamed) {
   const Folder folder;
   folder.write("a.textproto", "base: 'b.textproto'");

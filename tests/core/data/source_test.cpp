@@ -143,7 +143,7 @@ TEST(UniformPixels, TakeEveryValueEquallyOften) {
 }
 
 TEST(FiniteSet, RepeatsItsImages) {
-  const auto config = synthetic("finite_set { images: 10 distinct: 4 }", 8, 1);
+  const auto config = synthetic("finite_set { images: 12 distinct: 4 }", 8, 1);
   const Dataset dataset = open(config, config.data().training());
   std::set<Bytes> different;
   for (std::int64_t i = 0; i < 10; ++i) {

@@ -1,4 +1,4 @@
-// A score that is no number ends an estimate with one line: it is neither waited for nor averaged.
+// A score that is no number, or too rough, ends an estimate with one line: it is neither waited for nor averaged.
 #include <gtest/gtest.h>
 
 #include "kernels/check.h"
@@ -60,6 +60,18 @@ TEST(NotFinite, OdeRefusesAScoreThatJumpsWithoutEnd) {
     for (double& value : out) value += 1e16 * std::sin(1e9 * value);
   };
   expect_refusal([&] { ode(score, three_images(), {.sde = sde}); }, "not smooth");
+}
+
+TEST(TooRough, OdeTakesAllItsEvaluationsAndNotOneMore) {
+  const Score score = gaussian_score(sde, 0.3, 0.5, 2, 5);
+  Settings settings{.sde = sde};
+  double longest = 0;
+  for (const OdeLikelihood& o : ode(score, three_images(), settings)) longest = std::max(longest, o.evaluations);
+  ASSERT_GT(longest, 20);
+  settings.ode_max_evaluations = static_cast<std::int64_t>(longest);
+  EXPECT_EQ(ode(score, three_images(), settings).size(), 3u);
+  --settings.ode_max_evaluations;
+  expect_refusal([&] { ode(score, three_images(), settings); }, "ode_max_evaluations");
 }
 
 }  // namespace

@@ -86,18 +86,75 @@ TEST(Kraft, TheBoundOfTheExactScoreIsACompleteCode) {
   }
 }
 
-TEST(Kraft, TheFlowsDensityIntegratesToOne) {
+TEST(Kraft, TheBoundIsACodeLengthOfTwoPixels) {
+  // The sum over all 65536 images of two pixels, from every 183rd: what is wrong by a dimension shows here.
+  const auto pixel = [](std::int64_t i, std::size_t d) {
+    return static_cast<std::uint8_t>(d ? 183 * i / 256 : 183 * i);
+  };
+  for (const Setting& s : settings_of_all) {
+    for (const bool exact : {false, true}) {
+      const auto bits = [&](std::uint64_t seed) {
+        std::vector<double> totals;
+        const Settings settings{.sde = s.sde, .smallest_time = s.eps, .seed = seed, .passes = 50};
+        const Score score = exact ? uniform_score(s.sde, 2, 100) : untrained_score(s.sde, 2, 100);
+        for (const auto& t : bound(score, images_of(358, 2, pixel), settings)) totals.push_back(2 * t.total());
+        return totals;
+      };
+      const auto one = bits(2), two = bits(3);
+      std::vector<double> codes;
+      for (std::size_t i = 0; i < one.size(); ++i) {
+        // The noise of an estimate lifts 2^-bits by half its variance in nats, which two of them tell.
+        const double noise = std::pow((one[i] - two[i]) * std::numbers::ln2 / 2, 2);
+        codes.push_back(std::exp2(16 - (one[i] + two[i]) / 2) * (1 - noise / 2));
+      }
+      const Summary sum = summarise(codes);
+      EXPECT_LT(sum.mean, 1 + 3 * sum.standard_error) << s.name;
+      EXPECT_GT(sum.mean, exact ? 0.85 : 1e-12) << s.name;
+      EXPECT_LT(sum.standard_error, 0.04) << s.name;
+    }
+  }
+}
+
+TEST(Kraft, TheFlowsLevelsAndWhatLiesOutsideSumToOne) {
+  // P(k) is the integral of the density over level k; the estimator's bits are the level's mean of -log2 density.
+  constexpr double nodes[] = {0.0694318442029737, 0.3300094782075719, 0.6699905217924281, 0.9305681557970263},
+                   weights[] = {0.1739274225687269, 0.3260725774312731, 0.3260725774312731, 0.1739274225687269};
   for (const Setting& s : settings_of_all) {
     const Score score = untrained_score(s.sde, 1, 64);
-    // The flow carries far points to the prior's tails: x = sinh(u) reaches them.
-    const int n = 4000;
-    const double reach = 9.5, du = 2 * reach / n;
-    const auto u = [&](std::int64_t i) { return -reach + du * (static_cast<double>(i) + 0.5); };
-    const auto results = ode_continuous(score, {.sde = s.sde, .smallest_time = s.eps, .ode_tolerance = 1e-7}, n,
-                                        [&](std::int64_t i, auto x, auto v) { x[0] = std::sinh(u(i)), v[0] = 1; }, {});
-    double integral = 0;
-    for (int i = 0; i < n; ++i) integral += std::exp(-results[static_cast<std::size_t>(i)].nats) * std::cosh(u(i)) * du;
-    EXPECT_NEAR(integral, 1, 1e-3) << s.name;
+    const auto nats_at = [&](std::int64_t count, const std::function<double(std::int64_t)>& x) {
+      std::vector<double> nats;
+      for (const OdeResult& r : ode_continuous(
+               score, {.sde = s.sde, .smallest_time = s.eps, .ode_tolerance = 1e-6, .ode_max_evaluations = 1'000'000},
+               count, [&](std::int64_t i, auto state, auto v) { state[0] = x(i), v[0] = 1; }, {})) {
+        nats.push_back(r.nats);
+      }
+      return nats;
+    };
+    const auto inside =
+        nats_at(1024, [&](std::int64_t i) { return (static_cast<double>(i / 4) + nodes[i % 4]) / 128 - 1; });
+    // The flow carries far points to the prior's tails: |x| = 1 + sinh(u) reaches them.
+    const auto u = [](std::int64_t i) { return 9.5 * (static_cast<double>(i / 2) + 0.5) / 500; };
+    const auto outside = nats_at(1000, [&](std::int64_t i) { return (i % 2 ? 1 : -1) * (1 + std::sinh(u(i))); });
+    const auto images = ode(score, images_of(256, 1, [](std::int64_t i, auto) { return static_cast<std::uint8_t>(i); }),
+                            {.sde = s.sde, .smallest_time = s.eps, .seed = 6, .passes = 64});
+    double levels = 0, codes = 0, rest = 0;
+    for (std::size_t k = 0; k < 256; ++k) {
+      double mean = 0, square = 0;
+      for (std::size_t j = 0; j < 4; ++j) {
+        const double nats = inside[4 * k + j], bits = bits_per_dim(nats, 1);
+        levels += weights[j] * std::exp(-nats) / 128;
+        mean += weights[j] * bits;
+        square += weights[j] * bits * bits;
+      }
+      const double deviation = std::sqrt(std::max(square - mean * mean, 0.0));
+      EXPECT_NEAR(images[k].bits, mean, 4 * deviation / 8 + 1e-3) << s.name << " level " << k;
+      codes += std::exp2(-images[k].bits);
+    }
+    for (std::size_t i = 0; i < outside.size(); ++i)
+      rest += std::exp(-outside[i]) * std::cosh(u(static_cast<std::int64_t>(i))) * 9.5 / 500;
+    EXPECT_NEAR(levels + rest, 1, 1e-3) << s.name;
+    EXPECT_LT(codes, levels + 1e-3) << s.name;
+    EXPECT_GT(codes, 0.02) << s.name;
   }
 }
 

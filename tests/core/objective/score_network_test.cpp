@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "core/likelihood/estimate.h"
 #include "core/model/initialise.h"
 #include "core/model/reference.h"
+#include "kernels/philox.h"
 #include "tests/shared_data.h"
 
 namespace core::objective {
@@ -70,22 +72,31 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return std::string(info.param).substr(0, std::string(info.param).find('.')); });
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Reference);
 
-TEST(ScoreNetwork, TraceAgreesWithFiniteDifferencesAndCallsOfAnySizeAgree) {
-  const model::UNetSpec spec{.image_size = 8,
-                             .image_channels = 1,
-                             .channels = 8,
-                             .channel_multipliers = {1, 2},
-                             .blocks = 1,
-                             .attention_sizes = {4}};
-  const kernels::Sde sde{.kind = kernels::SdeKind::vp};
-  ScoreNetwork network(spec, sde, 11, 1);
-  std::vector<std::vector<float>> weights;
-  for (std::size_t p = 0; p < network.parameters().size(); ++p) {
-    weights.emplace_back(static_cast<std::size_t>(network.parameters()[p].tensor.shape.elements()));
-    for (std::size_t i = 0; i < weights[p].size(); ++i)
-      weights[p][i] = 0.2f * static_cast<float>(std::sin(static_cast<double>(p + 3 * i)));
-    network.bind(p, weights[p]);
+/// A small network whose weights are no one's choice.
+struct Untrained {
+  Untrained(const kernels::Sde& sde, std::int64_t batch)
+      : network({.image_size = 8,
+                 .image_channels = 1,
+                 .channels = 8,
+                 .channel_multipliers = {1, 2},
+                 .blocks = 1,
+                 .attention_sizes = {4}},
+                sde, batch, 1) {
+    for (std::size_t p = 0; p < network.parameters().size(); ++p) {
+      weights.emplace_back(static_cast<std::size_t>(network.parameters()[p].tensor.shape.elements()));
+      for (std::size_t i = 0; i < weights[p].size(); ++i)
+        weights[p][i] = 0.2f * static_cast<float>(std::sin(static_cast<double>(p + 3 * i)));
+      network.bind(p, weights[p]);
+    }
   }
+  std::vector<std::vector<float>> weights;
+  ScoreNetwork network;
+};
+
+TEST(ScoreNetwork, TraceAgreesWithFiniteDifferencesAndCallsOfAnySizeAgree) {
+  const kernels::Sde sde{.kind = kernels::SdeKind::vp};
+  Untrained untrained(sde, 11);
+  ScoreNetwork& network = untrained.network;
   const std::size_t n = 11, d = 64;
   std::vector<double> t(n), x(n * d), v(n * d), score(n * d), ahead(n * d), behind(n * d), same(n * d), trace(n);
   for (std::size_t i = 0; i < n; ++i) t[i] = 0.05 + 0.08 * static_cast<double>(i);
@@ -168,6 +179,31 @@ TEST(ScoreNetwork, RefusesLabelsThatItWasNotTrainedWith) {
   EXPECT_THROW(c.network.score(2), kernels::InputError);
   EXPECT_THROW(c.network.score(-1), kernels::InputError);
   EXPECT_NO_THROW(c.value(c.network.score(1)));
+}
+
+TEST(ScoreNetwork, UniformPixelsCostAtLeastEightBitsWithoutTraining) {
+  likelihood::Images images{
+      .indices = std::vector<std::int64_t>(24), .dims = 64, .read = [](std::int64_t index, auto pixels) {
+        for (std::size_t d = 0; d < pixels.size(); ++d) {
+          pixels[d] =
+              static_cast<std::uint8_t>(kernels::philox(9, kernels::Stream::source, static_cast<std::uint64_t>(index),
+                                                        static_cast<std::uint32_t>(d))
+                                            .word[0]);
+        }
+      }};
+  std::iota(images.indices.begin(), images.indices.end(), 0);
+  for (const auto kind : {kernels::SdeKind::vp, kernels::SdeKind::ve}) {
+    const kernels::Sde sde{.kind = kind};
+    Untrained untrained(sde, 8);
+    const likelihood::Settings settings{.sde = sde, .seed = 3, .bound_times = 10, .ode_tolerance = 1e-3};
+    std::vector<double> by_bound, by_ode;
+    for (const auto& t : likelihood::bound(untrained.network.score(), images, settings)) by_bound.push_back(t.total());
+    for (const auto& o : likelihood::ode(untrained.network.score(), images, settings)) by_ode.push_back(o.bits);
+    for (const auto& bits : {by_bound, by_ode}) {
+      const auto summary = likelihood::summarise(bits);
+      EXPECT_GT(summary.mean, 8 - 3 * summary.standard_error);
+    }
+  }
 }
 
 }  // namespace

@@ -198,6 +198,12 @@ TEST(Sampling, RefusesAScoreThatIsNotFinite) {
   }
 }
 
+TEST(ProbabilityFlow, RefusesAScoreThatTakesTooManyEvaluations) {
+  const Settings settings{.sde = all[0], .max_evaluations = 20};
+  expect_refusal([&] { return probability_flow(gaussian_score(all[0], mean, deviation, 2, 2), first(3), settings); },
+                 "ode_max_evaluations");
+}
+
 TEST(Sampling, AnImageDoesNotDependOnItsBatch) {
   const Sde& sde = all[0];
   const std::vector<std::int64_t> some = {5, 9}, other = {9, 100, 101};

@@ -1,0 +1,121 @@
+// scoremle bench reduction: how much of the exchange of gradients is hidden behind the backward pass.
+#include <numeric>
+
+#include "core/config/load.h"
+#include "core/model/initialise.h"
+#include "core/objective/training_program.h"
+#include "core/program/exchange.h"
+#include "distributed/evaluator.h"
+#include "distributed/metrics.h"
+#include "distributed/reducer.h"
+#include "launch/bench.h"
+
+namespace launch {
+namespace {
+
+using distributed::Reduction;
+
+/// Seconds of one step's parts, on the slowest rank.
+struct Times {
+  double compute = INFINITY, exchange = INFINITY, step = INFINITY;
+};
+
+/// The micro-batches of one rank, with or without the exchange.
+class Step {
+ public:
+  Step(const core::config::RunConfig& config, distributed::Communicator& communicator, Reduction reduction)
+      : training_(core::objective::record_training(config, kernels::Mode::overwrite)),
+        parameters_(distributed::layout_of(training_.program.parameters()), distributed::Sharding::none,
+                    communicator.rank(), communicator.size()),
+        reducer_(communicator, parameters_, reduction, config.training().micro_batches(),
+                 std::int64_t{config.training().bucket_kib()} * 1024 / 4) {
+    std::vector<std::vector<core::program::Tensor>> buckets;
+    for (const distributed::Bucket& bucket : reducer_.buckets()) {
+      buckets.emplace_back(training_.gradients.begin() + bucket.first_tensor,
+                           training_.gradients.begin() + bucket.last_tensor + 1);
+    }
+    if (!buckets.empty()) core::program::insert_exchanges(training_.program, buckets);
+    executor_ = core::program::make_cpu_executor(
+        training_.program, {.threads = config.training().threads(), .exchange = [this](int topic, std::span<float>) {
+                              if (!exchanging_) return;
+                              if (topic >= 0) reducer_.bucket_ready(topic);
+                              reducer_.progress();
+                            }});
+    const auto weights = [&](std::size_t i) {
+      return parameters_.layout().tensors[i].range().of(parameters_.weights());
+    };
+    core::model::initialise(training_.program, static_cast<std::uint64_t>(config.seed()), weights);
+    for (std::size_t i = 0; i < parameters_.layout().tensors.size(); ++i) {
+      executor_->bind(training_.program.parameters()[i].tensor, weights(i));
+      executor_->bind(training_.gradients[i], parameters_.layout().tensors[i].range().of(parameters_.gradient()));
+    }
+  }
+
+  void compute() {
+    exchanging_ = false;
+    for (int i = 0; i < reducer_.micro_batches().count(); ++i) executor_->run();
+  }
+  void exchange() {
+    exchanging_ = false;
+    for (int i = reducer_.micro_batches().begin; i < reducer_.micro_batches().end; ++i) reducer_.add(i);
+    reducer_.finish();
+  }
+  void whole() {
+    exchanging_ = true;
+    for (int i = reducer_.micro_batches().begin; i < reducer_.micro_batches().end; ++i) {
+      executor_->run();
+      reducer_.add(i);
+    }
+    reducer_.finish();
+  }
+  double gradient_mib() const { return static_cast<double>(parameters_.layout().total) * 4 / (1 << 20); }
+
+ private:
+  core::objective::TrainingProgram training_;
+  distributed::Parameters parameters_;
+  distributed::Reducer reducer_;
+  std::unique_ptr<core::program::Executor> executor_;
+  bool exchanging_ = false;
+};
+
+Times measure(Step& step, distributed::Communicator& communicator, int runs) {
+  const auto seconds = [&](void (Step::*part)()) {
+    communicator.barrier();
+    const distributed::Timer timer;
+    (step.*part)();
+    double took[] = {timer.seconds()};
+    communicator.all_reduce(std::span<double>(took), distributed::Combine::max);
+    return took[0];
+  };
+  seconds(&Step::whole);
+  Times best;
+  for (int run = 0; run < runs; ++run) {
+    best.compute = std::min(best.compute, seconds(&Step::compute));
+    best.exchange = std::min(best.exchange, seconds(&Step::exchange));
+    best.step = std::min(best.step, seconds(&Step::whole));
+  }
+  return best;
+}
+
+}  // namespace
+
+int bench_reduction(const BenchFlags& flags, Session& session) {
+  const core::config::RunConfig config = load(flags.config, session);
+  distributed::Communicator& communicator = session.communicator();
+  kernels::require(communicator.size() > 1, "bench reduction: one rank exchanges nothing; start it under mpirun -n 2");
+  for (const auto& [name, reduction] :
+       {std::pair("DETERMINISTIC", Reduction::deterministic), std::pair("FAST", Reduction::fast)}) {
+    Step step(config, communicator, reduction);
+    const Times t = measure(step, communicator, flags.runs);
+    if (communicator.rank() != 0) continue;
+    const double exposed = std::max(0.0, t.step - t.compute);
+    fmt::print(
+        "{:<13} {:.1f} MiB of gradients: compute {:.2f} ms, exchange alone {:.2f} ms, both {:.2f} ms: exposed "
+        "{:.2f} ms, {:.0f} % hidden; the fastest of {}\n",
+        name, step.gradient_mib(), 1e3 * t.compute, 1e3 * t.exchange, 1e3 * t.step, 1e3 * exposed,
+        100 * (1 - exposed / t.exchange), flags.runs);
+  }
+  return 0;
+}
+
+}  // namespace launch
