@@ -3,8 +3,7 @@
 #include <numeric>
 
 #include "core/picture/png.h"
-#include "core/sampling/sample.h"
-#include "core/sde/sde.h"
+#include "core/sampling/settings.h"
 #include "launch/command.h"
 #include "launch/trained.h"
 
@@ -29,18 +28,14 @@ int sample(const SampleFlags& flags, Session& session) {
   const std::int64_t count = sampling.images(), rank = communicator.rank(), size = communicator.size();
   std::vector<std::int64_t> own(static_cast<std::size_t>(count * (rank + 1) / size - count * rank / size));
   std::iota(own.begin(), own.end(), count * rank / size);
-  core::sampling::Settings settings{.sde = core::sde::sde_of(config),
-                                    .smallest_time = sampling.smallest_time(),
-                                    .seed = static_cast<std::uint64_t>(config.seed()),
-                                    .steps = sampling.steps(),
-                                    .tolerance = sampling.ode_tolerance(),
-                                    .progress = {}};
+  core::sampling::Settings settings = core::sampling::settings_of(config);
   if (rank == 0)
-    settings.progress = progress_bar(sampling.sampler() == core::config::EULER_MARUYAMA ? "image steps" : "images");
-  const auto draw = sampling.sampler() == core::config::EULER_MARUYAMA ? core::sampling::euler_maruyama
-                                                                       : core::sampling::probability_flow;
+    settings.progress = progress_bar(sampling.sampler() == core::config::PROBABILITY_FLOW ? "images" : "image steps");
+  const core::sampling::Samples samples = core::sampling::draw(trained.network().score(), own, settings);
+  std::int64_t evaluations = samples.evaluations;
+  communicator.all_reduce(std::span(&evaluations, 1), distributed::Combine::sum);
   std::string bytes;
-  for (const auto& x : draw(trained.network().score(), own, settings)) {
+  for (const auto& x : samples.x) {
     const auto pixels = core::sampling::to_pixels(x);
     bytes.append(pixels.begin(), pixels.end());
   }
@@ -51,7 +46,8 @@ int sample(const SampleFlags& flags, Session& session) {
             columns = static_cast<int>(std::ceil(std::sqrt(static_cast<double>(count))));
   core::picture::write_png(output, core::picture::grid(all, side, side, config.data().channels(), columns,
                                                        core::picture::comfortable_scale(side)));
-  std::cout << count << " images of step " << trained.step() << ": " << output.string() << '\n';
+  std::cout << fmt::format("{} images of step {}, {} evaluations an image: {}\n", count, trained.step(),
+                           evaluations / count, output.string());
   return 0;
 }
 
