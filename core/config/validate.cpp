@@ -174,17 +174,58 @@ void check_training(Checker& c, const Training& training) {
   c.number("training.evaluate_images", true, static_cast<double>(training.evaluate_images()), at_least(1));
 }
 
-void check_estimators(Checker& c, const Evaluation& evaluation, const Sampling& sampling) {
+void check_evaluation(Checker& c, const Evaluation& evaluation) {
   c.number("evaluation.batch_images", true, evaluation.batch_images(), {1, 1 << 20});
   c.number("evaluation.bound_times", true, evaluation.bound_times(), {1, 1 << 20});
   c.number("evaluation.passes", true, evaluation.passes(), {1, 1 << 20});
   c.number("evaluation.ode_tolerance", true, evaluation.ode_tolerance(), {0, 1, false, false});
   c.number("evaluation.ode_max_evaluations", true, static_cast<double>(evaluation.ode_max_evaluations()), at_least(7));
+}
+
+void check_sampling(Checker& c, const Sampling& sampling) {
   c.number("sampling.images", true, sampling.images(), {1, 1 << 24});
-  c.number("sampling.steps", true, sampling.steps(), {1, 1 << 24});
+  c.number("sampling.steps", true, sampling.steps(), {1, 1 << 20});
   c.number("sampling.ode_tolerance", true, sampling.ode_tolerance(), {0, 1, false, false});
   c.number("sampling.ode_max_evaluations", true, static_cast<double>(sampling.ode_max_evaluations()), at_least(7));
   c.number("sampling.smallest_time", true, sampling.smallest_time(), {0, 0.5, false, false});
+  c.number("sampling.ddim_eta", true, sampling.ddim_eta(), {0, 1});
+  const std::string sampler = Sampler_Name(sampling.sampler());
+  const auto& corrector = sampling.corrector();
+  c.number("sampling.corrector.steps", true, corrector.steps(), {1, 1 << 20});
+  c.number("sampling.corrector.snr", true, corrector.snr(), positive);
+  // Draws of noise are numbered with 24 bits.
+  if (const double draws = static_cast<double>(sampling.steps()) * (1 + corrector.steps());
+      corrector.kind() != NO_CORRECTOR && draws >= 1 << 24) {
+    c.fail("sampling.corrector.steps", fmt::format("are {}, with {} steps of the sampler: together more than 2^24",
+                                                   corrector.steps(), sampling.steps()));
+  }
+  const auto& churn = sampling.churn();
+  c.number("sampling.churn.amount", true, churn.amount(), at_least(0));
+  c.number("sampling.churn.least_sigma", true, churn.least_sigma(), at_least(0));
+  c.number("sampling.churn.largest_sigma", true, churn.largest_sigma(), {churn.least_sigma(), infinity});
+  c.number("sampling.churn.noise", true, churn.noise(), positive);
+
+  // What belongs to one sampler is refused with another, which would ignore it.
+  const bool many_stage =
+      sampling.sampler() == PROBABILITY_FLOW || sampling.sampler() == HEUN || sampling.sampler() == DPM_SOLVER_2M;
+  if (many_stage && corrector.kind() != NO_CORRECTOR) {
+    c.fail("sampling.corrector.kind",
+           fmt::format("is {}, but {} has no place for a corrector; use EULER_MARUYAMA, ANCESTRAL, REVERSE_DIFFUSION, "
+                       "DDIM or CORRECTOR_ONLY",
+                       CorrectorKind_Name(corrector.kind()), sampler));
+  }
+  if (sampling.sampler() == CORRECTOR_ONLY && corrector.kind() == NO_CORRECTOR)
+    c.fail("sampling.corrector.kind", "must be LANGEVIN or ANNEALED_LANGEVIN where the sampler is CORRECTOR_ONLY");
+  if (sampling.sampler() == CORRECTOR_ONLY && sampling.finish() == NOISE_FREE)
+    c.fail("sampling.finish", "is NOISE_FREE, but CORRECTOR_ONLY has no step that could be; use TWEEDIE");
+  if (sampling.sampler() != DDIM && sampling.ddim_eta() != 0)
+    c.fail("sampling.ddim_eta", fmt::format("is {}, but the sampler is {}", sampling.ddim_eta(), sampler));
+  if (sampling.sampler() != HEUN && churn.amount() != 0)
+    c.fail("sampling.churn.amount",
+           fmt::format("is {}, but only HEUN churns and the sampler is {}", churn.amount(), sampler));
+  if (sampling.sampler() == PROBABILITY_FLOW && sampling.grid() != OF_SAMPLER)
+    c.fail("sampling.grid",
+           fmt::format("is {}, but PROBABILITY_FLOW chooses its own steps", Grid_Name(sampling.grid())));
 }
 
 /// Every enum field must name a value: ..._UNSET and unknown numbers are none.
@@ -224,7 +265,8 @@ std::vector<Violation> violations(const RunConfig& config) {
   check_model(c, config.model(), config.sde().kind(), config.data().image_size());
   check_optimizer(c, config.optimizer(), config.training().steps());
   check_training(c, config.training());
-  check_estimators(c, config.evaluation(), config.sampling());
+  check_evaluation(c, config.evaluation());
+  check_sampling(c, config.sampling());
   check_enums(c, config, "");
   return c.found;
 }

@@ -241,22 +241,56 @@ TEST(Evaluation, IsTheSameForEveryBatchSizeAndNumberOfRanks) {
   }
 }
 
+std::string bytes_of(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 TEST(Sampling, DoesNotDependOnTheNumberOfRanks) {
   tests::Folder folder("sample");
   expect_success(run("scoremle train " + tiny + in(folder / "run", "steps: 5 ")));
   const auto bytes = [&](const std::string& launcher, const std::string& sampler) {
     const auto file = folder / "samples.png";
     const auto outcome = run(launcher + "scoremle sample --run " + (folder / "run").string() + " --output " +
-                             file.string() + " --set 'sampling { images: 5 steps: 10 sampler: " + sampler + " }'");
+                             file.string() + " --set 'sampling { images: 5 steps: 4 sampler: " + sampler + " }'");
     EXPECT_EQ(outcome.status, 0) << outcome.output;
-    std::ifstream in(file, std::ios::binary);
-    return std::string(std::istreambuf_iterator<char>(in), {});
+    EXPECT_NE(outcome.output.find("5 images of step 5, "), std::string::npos) << outcome.output;
+    return bytes_of(file);
   };
-  for (const char* sampler : {"EULER_MARUYAMA", "PROBABILITY_FLOW"}) {
+  for (const char* sampler : {"EULER_MARUYAMA", "PROBABILITY_FLOW", "DPM_SOLVER_2M", "HEUN churn { amount: 2 }",
+                              "ANCESTRAL corrector { kind: LANGEVIN steps: 2 }"}) {
     const std::string alone = bytes("", sampler);
     EXPECT_GT(alone.size(), 300u);
     EXPECT_EQ(alone, bytes(mpirun(2), sampler)) << sampler;
   }
+}
+
+TEST(Sampling, WritesAGridAnArrayOrSingleFiles) {
+  tests::Folder folder("outputs");
+  expect_success(run("scoremle train " + tiny + in(folder / "run", "steps: 2 ")));
+  const auto sample = [&](const std::string& output) {
+    const auto outcome = run("scoremle sample --run " + (folder / "run").string() + " --output " +
+                             (folder / output).string() + " --set 'sampling { images: 3 steps: 3 sampler: DDIM }'");
+    EXPECT_EQ(outcome.status, 0) << outcome.output;
+    EXPECT_NE(outcome.output.find("3 images of step 2, 3 evaluations an image"), std::string::npos) << outcome.output;
+  };
+  sample("a.png");
+  sample("b.npz");
+  sample("c/");
+  EXPECT_TRUE(bytes_of(folder / "a.png").starts_with("\x89PNG"));
+  EXPECT_TRUE(bytes_of(folder / "b.npz").starts_with("PK"));
+  for (const char* name : {"c/000000.png", "c/000001.png", "c/000002.png"})
+    EXPECT_TRUE(bytes_of(folder / name).starts_with("\x89PNG")) << name;
+  EXPECT_FALSE(std::filesystem::exists(folder / "c/000003.png"));
+  const auto wrong = run("scoremle sample --run " + (folder / "run").string() + " --output x.jpg");
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_EQ(wrong.output,
+            "scoremle: --output: x.jpg must end in .png (a grid), .npz (an array for NumPy) or / (a folder of single "
+            "files)\n");
+  const auto many = run("scoremle sample --run " + (folder / "run").string() + " --set 'sampling { images: 5000 }'");
+  EXPECT_EQ(many.status, 2);
+  EXPECT_NE(many.output.find("would be a grid of 5000 images, at most 4096 can be looked at"), std::string::npos)
+      << many.output;
 }
 
 }  // namespace

@@ -2,8 +2,10 @@
 
 #include <cmath>
 #include <fstream>
+#include <numeric>
 
 #include "core/data/decode.h"
+#include "core/picture/npz.h"
 #include "core/picture/plot.h"
 #include "core/picture/png.h"
 #include "kernels/check.h"
@@ -43,6 +45,37 @@ TEST(Png, WhatCannotBeWrittenIsNamed) {
     FAIL();
   } catch (const kernels::InputError& error) {
     EXPECT_STREQ(error.what(), "/nosuch/a.png: cannot be written: No such file or directory");
+  }
+}
+
+TEST(Npz, IsANumPyArrayInAZip) {
+  const fs::path file = fs::path(testing::TempDir()) / "picture_npz.npz";
+  std::vector<std::uint8_t> images(2 * 3 * 3);
+  std::iota(images.begin(), images.end(), 200);
+  write_npz(file, images, {2, 3, 3, 1});
+  std::ifstream in(file, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  EXPECT_EQ(bytes.substr(0, 4), "PK\x03\x04");
+  const std::size_t at = bytes.find("\x93NUMPY");
+  ASSERT_NE(at, std::string::npos);
+  EXPECT_EQ(bytes.substr(at - 10, 10), "images.npy");
+  EXPECT_EQ(bytes.substr(at + 6, 4), std::string("\x01\x00\x76\x00", 4));  // version 1.0, 118 bytes: 128 in all
+  EXPECT_EQ(bytes.substr(at + 10, 71), "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3, 3, 1), }      ");
+  EXPECT_EQ(bytes[at + 127], '\n');
+  EXPECT_EQ(bytes.substr(at + 128, images.size()), std::string(images.begin(), images.end()));
+  // Python's standard library reads the zip and its checksum, whether NumPy is there or not.
+  EXPECT_EQ(std::system(("python3 -c \"import zipfile; z = zipfile.ZipFile('" + file.string() +
+                         "'); assert z.testzip() is None and len(z.read('images.npy')) == 146\"")
+                            .c_str()),
+            0);
+}
+
+TEST(Npz, WhatCannotBeWrittenIsNamed) {
+  try {
+    write_npz("/nosuch/a.npz", std::vector<std::uint8_t>(1), {1, 1, 1, 1});
+    FAIL();
+  } catch (const kernels::InputError& error) {
+    EXPECT_TRUE(std::string(error.what()).starts_with("/nosuch/a.npz: cannot be written: ")) << error.what();
   }
 }
 
