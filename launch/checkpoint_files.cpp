@@ -118,7 +118,8 @@ int import_weights(const ImportFlags& flags, Session& session) {
   const auto saved = store.save(0, distributed::shard_sections(state), {});
   if (saved.outcome == distributed::SaveOutcome::failed) throw kernels::RunError(saved.text, 1);
   core::config::save(config, std::filesystem::path(flags.run) / "config.textproto");
-  std::cout << fmt::format("{} parameters from {} as step 0 of the run {}\n", network.ours.size(), flags.file, flags.run);
+  std::cout << fmt::format("{} parameters from {} as step 0 of the run {}\n", network.ours.size(), flags.file,
+                           flags.run);
   return 0;
 }
 

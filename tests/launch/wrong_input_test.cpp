@@ -24,7 +24,7 @@ const std::string quick = "scoremle train --config configs/quickstart.textproto 
 TEST(WrongInput, Usage) {
   for (const Wrong& wrong : {
            Wrong{"scoremle ", "A subcommand is required (see scoremle --help)"},
-           Wrong{"scoremle trian", "trian: is no command; commands are: train evaluate sample data checkpoint bench"},
+           Wrong{"scoremle trian", "trian: is no command; commands are: train evaluate sample report data checkpoint bench"},
            Wrong{"scoremle train", "--config is required (see scoremle train --help)"},
            Wrong{"scoremle train --config configs/quickstart.textproto --foo",
                  "The following argument was not expected: --foo (see scoremle train --help)"},
