@@ -35,6 +35,7 @@ using Action = std::function<int(Session&)>;
 void add_train(CLI::App& app, Action& chosen);
 void add_evaluate(CLI::App& app, Action& chosen);
 void add_sample(CLI::App& app, Action& chosen);
+void add_report(CLI::App& app, Action& chosen);
 void add_data(CLI::App& app, Action& chosen);
 void add_checkpoint(CLI::App& app, Action& chosen);
 void add_bench(CLI::App& app, Action& chosen);

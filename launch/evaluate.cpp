@@ -10,6 +10,7 @@
 #include "distributed/checkpoint_read.h"
 #include "distributed/evaluator.h"
 #include "launch/command.h"
+#include "launch/likelihood_file.h"
 #include "launch/trained.h"
 
 namespace launch {
@@ -66,6 +67,7 @@ int evaluate(const EvaluateFlags& flags, Session& session) {
   }
   if (communicator.rank() != 0) return 0;
   core::likelihood::write_per_image(report, output);
+  if (flags.output.empty()) write_likelihood(std::filesystem::path(output).replace_extension(".json"), report);
   std::cout << core::likelihood::text(report) << "per image: " << output.string() << '\n';
   return 0;
 }
@@ -87,8 +89,10 @@ void add_evaluate(CLI::App& app, Action& chosen) {
   command->add_option("--on", flags->set, "heldout or training images")
       ->check(CLI::IsMember({"heldout", "training"}))
       ->capture_default_str();
-  command->add_option("--output", flags->output,
-                      "File for the per-image figures (default: likelihood.tsv in the run's folder)");
+  command->add_option(
+      "--output", flags->output,
+      "File for the per-image figures (default: likelihood.tsv in the run's folder, and the table for the "
+      "report beside it)");
   command->callback([flags, &chosen] { chosen = [flags](Session& session) { return evaluate(*flags, session); }; });
 }
 

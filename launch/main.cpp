@@ -66,6 +66,7 @@ int run(Session& session, int argc, char** argv) {
   add_train(app, chosen);
   add_evaluate(app, chosen);
   add_sample(app, chosen);
+  add_report(app, chosen);
   add_data(app, chosen);
   add_checkpoint(app, chosen);
   add_bench(app, chosen);

@@ -13,6 +13,7 @@
 #include "distributed/interrupt.h"
 #include "distributed/trainer.h"
 #include "launch/command.h"
+#include "launch/environment.h"
 
 namespace launch {
 namespace {
@@ -86,6 +87,9 @@ int train(const TrainFlags& flags, Session& session) {
   }
   distributed::Trainer trainer(config, communicator, training, heldout ? &*heldout : nullptr,
                                flags.resume ? distributed::Start::resume : distributed::Start::fresh);
+  if (communicator.rank() == 0) {
+    append_job(config.training().directory(), this_job(communicator.size(), config.training().threads()));
+  }
   return trainer.run();
 }
 

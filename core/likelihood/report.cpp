@@ -15,37 +15,44 @@ Summary over_images(const std::vector<Row>& rows, Value&& value) {
   return summarise(values);
 }
 
-std::string row(const std::string& name, const Summary& summary, const std::string& how) {
-  return fmt::format("  {:<34} {:>9.4f} ± {:<8.4f} {}\n", name, summary.mean, summary.standard_error, how);
-}
-
 }  // namespace
 
-std::string text(const Report& report) {
-  std::string text = fmt::format("data   {}\nmodel  {}\n\n  {:<34} {:>9}   {:<8} how\n", report.data, report.model,
-                                 "bits/dim", "mean", "s.e.");
+std::vector<Row> rows(const Report& report) {
+  std::vector<Row> rows;
   if (!report.bound.empty()) {
     const auto total = over_images(report.bound, [](const BoundTerms& t) { return t.total(); });
-    text += row("variational bound", total,
-                fmt::format("{} images, {} passes x {} evaluations, stratified in log-SNR", total.images, report.passes,
-                            report.bound_times + 1));
-    text += row("  prior", over_images(report.bound, [](const BoundTerms& t) { return t.prior; }),
-                "KL to the prior, closed form");
-    text += row("  diffusion", over_images(report.bound, [](const BoundTerms& t) { return t.diffusion; }),
-                "score matching, likelihood weighted");
-    text += row("  reconstruction", over_images(report.bound, [](const BoundTerms& t) { return t.reconstruction; }),
-                "at the smallest time, with the 7 bits of a level's width");
+    rows = {{"variational bound", 0, total.mean, total.standard_error,
+             fmt::format("{} images, {} passes x {} evaluations, stratified in log-SNR", total.images, report.passes,
+                         report.bound_times + 1)}};
+    const auto term = [&](const char* name, double BoundTerms::*value, const char* how) {
+      const auto summary = over_images(report.bound, [&](const BoundTerms& t) { return t.*value; });
+      rows.push_back({name, 1, summary.mean, summary.standard_error, how});
+    };
+    term("prior", &BoundTerms::prior, "KL to the prior, closed form");
+    term("diffusion", &BoundTerms::diffusion, "score matching, likelihood weighted");
+    term("reconstruction", &BoundTerms::reconstruction, "at the smallest time, with the 7 bits of a level's width");
   }
   if (!report.ode.empty()) {
     const auto bits = over_images(report.ode, [](const OdeLikelihood& o) { return o.bits; });
     const auto evaluations = over_images(report.ode, [](const OdeLikelihood& o) { return o.evaluations; });
-    text += row("probability-flow ODE", bits,
-                fmt::format("{} images, {} passes, {:.0f} evaluations an image, tolerance {:g}, Rademacher probe",
-                            bits.images, report.passes, evaluations.mean, report.ode_tolerance));
+    rows.push_back({"probability-flow ODE", 0, bits.mean, bits.standard_error,
+                    fmt::format("{} images, {} passes, {:.0f} evaluations an image, tolerance {:g}, Rademacher probe",
+                                bits.images, report.passes, evaluations.mean, report.ode_tolerance)});
   }
-  if (report.entropy)
-    text += fmt::format("  {:<34} {:>9.4f}            {}\n", "entropy of the source", *report.entropy,
-                        report.entropy_meaning);
+  if (report.entropy) {
+    rows.push_back({"entropy of the source", 0, *report.entropy, std::nullopt, report.entropy_meaning});
+  }
+  return rows;
+}
+
+std::string text(const Report& report) {
+  std::string text = fmt::format("data   {}\nmodel  {}\n\n  {:<34} {:>9}   {:<8} how\n", report.data, report.model,
+                                 "bits/dim", "mean", "s.e.");
+  for (const Row& row : rows(report)) {
+    const std::string error = row.standard_error ? fmt::format("± {:<8.4f}", *row.standard_error) : "";
+    text += fmt::format("  {:<34} {:>9.4f} {:<10} {}\n", std::string(2 * row.level, ' ') + row.name, row.mean, error,
+                        row.how);
+  }
   return text;
 }
 

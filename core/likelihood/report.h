@@ -21,6 +21,16 @@ struct Report {
   std::string entropy_meaning = {};
 };
 
+/// One figure of the report, bits/dim.
+struct Row {
+  std::string name;
+  std::size_t level;  // 1: a term of the figure above it
+  double mean;
+  std::optional<double> standard_error;  // none of what is known exactly
+  std::string how;
+};
+std::vector<Row> rows(const Report& report);
+
 /// Every figure with its standard error, estimator, passes and evaluations.
 std::string text(const Report& report);
 

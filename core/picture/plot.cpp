@@ -2,11 +2,10 @@
 
 #include <cairo.h>
 
-#include <algorithm>
 #include <cmath>
-#include <limits>
 #include <memory>
 
+#include "core/picture/axis.h"
 #include "core/picture/png.h"
 #include "kernels/check.h"
 
@@ -16,28 +15,6 @@ namespace {
 constexpr int width = 960, height = 600;
 constexpr double left = 90, right = 30, top = 50, bottom = 65;
 constexpr double colours[][3] = {{0.12, 0.38, 0.69}, {0.85, 0.37, 0.05}, {0.20, 0.55, 0.24}, {0.55, 0.30, 0.65}};
-
-struct Extent {
-  double low = std::numeric_limits<double>::infinity(), high = -std::numeric_limits<double>::infinity();
-  void add(double value) {
-    if (!std::isfinite(value)) return;
-    low = std::min(low, value);
-    high = std::max(high, value);
-  }
-  void widen() {
-    if (!(low <= high)) low = 0, high = 1;
-    const double margin = high > low ? 0.05 * (high - low) : std::max(1e-3, 0.05 * std::abs(high));
-    low -= margin;
-    high += margin;
-  }
-};
-
-/// 1, 2 or 5 times a power of ten: about six steps in the extent.
-double tick_step(const Extent& extent) {
-  const double raw = (extent.high - extent.low) / 6, power = std::pow(10, std::floor(std::log10(raw)));
-  const double digit = raw / power;
-  return power * (digit < 1.5 ? 1 : digit < 3.5 ? 2 : digit < 7.5 ? 5 : 10);
-}
 
 class Canvas {
  public:

@@ -29,7 +29,8 @@ const std::string quick = "scoremle train --config configs/quickstart.textproto 
 TEST(WrongInput, Usage) {
   for (const Wrong& wrong : {
            Wrong{"scoremle ", "A subcommand is required (see scoremle --help)"},
-           Wrong{"scoremle trian", "trian: is no command; commands are: train evaluate sample data checkpoint bench"},
+           Wrong{"scoremle trian", "trian: is no command; commands are: train evaluate sample report data "
+                                    "checkpoint bench"},
            Wrong{"scoremle data nosuch", "data nosuch: is no command; commands are: inspect"},
            Wrong{"scoremle bench", "A subcommand is required (see scoremle bench --help)"},
            Wrong{"scoremle train", "--config is required (see scoremle train --help)"},
