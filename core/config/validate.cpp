@@ -44,7 +44,7 @@ void check_source(Checker& c, const std::string& path, const Source& source) {
   switch (source.kind_case()) {
     case Source::kFiles:
       if (source.files().path().empty())
-        c.fail(path + ".files.path", "must name at least one folder, tar or CIFAR-10 file");
+        c.fail(path + ".files.path", "must name at least one folder or file of images");
       break;
     case Source::kGaussianField: {
       const auto& field = source.gaussian_field();

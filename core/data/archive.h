@@ -41,6 +41,8 @@ class Unpacked {
 
  private:
   void unpack();
+  void unpack_gzip();
+  void unpack_zip_member();
 
   std::filesystem::path file_;
   std::string member_;

@@ -128,7 +128,8 @@ std::vector<std::int32_t> labels_of(const ArrayHead& head, std::span<const std::
     std::uint64_t label = 0;
     for (std::size_t byte = value.size(); byte-- > 0;) label = label << 8 | value[byte];
     const bool negative = head.type[1] == 'i' && value.back() > 127;
-    must(!negative && label < (std::uint64_t{1} << 31) - 1, fmt::format("holds, at byte {}, a number that is no label", at));
+    must(!negative && label < (std::uint64_t{1} << 31) - 1,
+         fmt::format("holds, at byte {}, a number that is no label", at));
     labels.push_back(static_cast<std::int32_t>(label));
   }
   return labels;

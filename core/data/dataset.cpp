@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/data/imagenet.h"
 #include "kernels/check.h"
 #include "kernels/philox.h"
 
@@ -41,7 +42,7 @@ GaussianField make_field(const config::RunConfig& config, const config::Gaussian
 
 Dataset::Source make_source(const config::RunConfig& config, const config::Source& source, const ImageShape& shape) {
   const auto seed = static_cast<std::uint64_t>(config.seed());
-  if (source.has_files()) return read_images(config.data(), source.files());
+  if (source.has_files()) return store_images(config.data(), source.files());
   if (source.has_gaussian_field()) return make_field(config, source.gaussian_field(), shape);
   if (source.has_uniform_pixels())
     return UniformPixels{seed, source.uniform_pixels().images(), source.uniform_pixels().first(), shape};
@@ -71,8 +72,20 @@ Dataset::Dataset(Source source, ImageShape shape) : source_(std::move(source)), 
   fingerprint_ = fingerprint_of(*this, std::holds_alternative<StoredImages>(source_));
 }
 
+const Facts* Dataset::facts() const {
+  const auto* stored = std::get_if<StoredImages>(&source_);
+  return stored ? &stored->facts : nullptr;
+}
+
 std::int64_t Dataset::size() const {
-  return std::visit([](const auto& source) { return source.images; }, source_);
+  return std::visit(
+      [](const auto& source) {
+        if constexpr (requires { source.facts; })
+          return source.facts.images;
+        else
+          return source.images;
+      },
+      source_);
 }
 
 void Dataset::read(std::int64_t index, std::span<std::uint8_t> pixels) const {
@@ -87,13 +100,15 @@ std::int32_t Dataset::label(std::int64_t index) const {
 }
 
 std::int32_t Dataset::classes() const {
-  const auto* stored = std::get_if<StoredImages>(&source_);
-  return stored ? stored->classes : 1;
+  return facts() ? facts()->classes : 1;
 }
 
 std::int64_t Dataset::skipped() const {
-  const auto* stored = std::get_if<StoredImages>(&source_);
-  return stored ? stored->skipped : 0;
+  return facts() ? facts()->skipped : 0;
+}
+
+std::string Dataset::variant() const {
+  return facts() && !facts()->altered ? imagenet_variant(size(), shape_, classes()) : "";
 }
 
 std::optional<Entropy> Dataset::entropy() const {
@@ -114,9 +129,8 @@ std::string Dataset::describe() const {
   std::string text = fmt::format("{} images of {}x{}x{}, {} {}, fingerprint {}", size(), shape_.height, shape_.width,
                                  shape_.channels, classes(), classes() == 1 ? "class" : "classes", fingerprint_);
   if (truth) text += fmt::format(", entropy {:.4f} bits/dim", truth->bits_per_dim);
-  if (const auto* stored = std::get_if<StoredImages>(&source_); stored && stored->skipped > 0) {
-    text += fmt::format("; {} files SKIPPED, the first: {}", stored->skipped, stored->first_skipped);
-  }
+  if (const std::string known = variant(); !known.empty()) text += "; " + known;
+  if (skipped() > 0) text += fmt::format("; {} files SKIPPED, the first: {}", skipped(), facts()->first_skipped);
   return text;
 }
 

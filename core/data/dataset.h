@@ -45,7 +45,8 @@ class Dataset {
   const ImageShape& shape() const { return shape_; }
   /// Image `index` into pixels[h,w,c]. Safe from several threads.
   void read(std::int64_t index, std::span<std::uint8_t> pixels) const;
-  /// Class of the image: the place of its folder's name among all; 0 for built-in sources.
+  /// Class of the image: the place of its folder's name among all, or the number that its file gives; 0 for built-in
+  /// sources.
   std::int32_t label(std::int64_t index) const;
   std::int32_t classes() const;
   /// Files that were left out because they could not be read (data.unreadable: SKIP).
@@ -53,11 +54,15 @@ class Dataset {
   /// XXH3-128, 32 hexadecimal digits, of the number of images, their shape, and the pixels of all of them (of the
   /// first 4096 for built-in sources, which their parameters determine).
   const std::string& fingerprint() const { return fingerprint_; }
+  /// Which published set this seems to be, where sets of one name are not comparable; else empty.
+  std::string variant() const;
   std::optional<Entropy> entropy() const;
   /// One line for people.
   std::string describe() const;
 
  private:
+  const Facts* facts() const;  // of images from files
+
   Source source_;
   ImageShape shape_;
   std::string fingerprint_;

@@ -36,12 +36,11 @@ std::vector<fs::path> expand(const std::string& pattern) {
 }
 
 std::vector<ImageFile> in_folder(const fs::path& folder) {
-  const auto container = std::make_shared<const Container>(Container{.file = folder});
+  const auto container = std::make_shared<const Container>();
   std::vector<ImageFile> images;
   for (const auto& entry : fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink)) {
     if (!entry.is_regular_file() || !is_image_name(entry.path())) continue;
-    images.push_back(
-        {.in = container, .member = entry.path(), .bytes = static_cast<std::int64_t>(entry.file_size())});
+    images.push_back({.in = container, .member = entry.path(), .bytes = static_cast<std::int64_t>(entry.file_size())});
   }
   std::sort(images.begin(), images.end(), [](const ImageFile& a, const ImageFile& b) { return a.member < b.member; });
   return images;
@@ -69,7 +68,7 @@ void number_classes(Found& found) {
                      "{} and {}: classes by folder and by number do not mix; give them to separate runs",
                      found.images.front().name(), image.name());
     if (in_records(image))
-      found.classes = std::max({found.classes, image.in->classes, image.label + 1});
+      found.classes = std::max(found.classes, image.in->classes > 0 ? image.in->classes : image.label + 1);
     else
       numbers[folder(image)] = 0;
   }
@@ -80,9 +79,8 @@ void number_classes(Found& found) {
 }
 
 std::vector<std::uint8_t> read_bytes(const ImageFile& image) {
-  const fs::path& file = image.in->file;
   errno = 0;
-  std::ifstream in(fs::is_directory(file) ? image.member : file, std::ios::binary);
+  std::ifstream in(image.in->file.empty() ? image.member : image.in->file, std::ios::binary);
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(image.bytes));
   in.seekg(image.offset).read(reinterpret_cast<char*>(bytes.data()), image.bytes);
   if (!in) throw BadImage{fmt::format("cannot be read: {}", errno ? std::strerror(errno) : "it ends early")};
@@ -105,8 +103,7 @@ std::string ImageFile::name() const {
     const std::string inside = in->unpacked ? in->unpacked->member() : "";
     return fmt::format("{}:{}{} record at byte {}", file, inside.empty() ? "" : " ", inside, offset);
   }
-  return fs::is_directory(in->file) ? member.string()
-                                    : fmt::format("{}: {} at byte {}", file, member.string(), offset);
+  return file.empty() ? member.string() : fmt::format("{}: {} at byte {}", file, member.string(), offset);
 }
 
 Found find_images(const config::Files& files) {

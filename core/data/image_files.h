@@ -17,7 +17,7 @@ enum class Coding { picture, interleaved, planar };  // PNG or JPEG; [h,w,c]; [c
 
 /// What all images of a folder, tar or file have in common.
 struct Container {
-  std::filesystem::path file;
+  std::filesystem::path file;          // empty: each image is a file of its own
   std::shared_ptr<Unpacked> unpacked;  // the images lie in what is packed in the file
   Coding coding = Coding::picture;
   ImageShape shape;          // of records; pictures say their own
@@ -27,7 +27,7 @@ struct Container {
 /// Where the bytes of one image lie, and its class.
 struct ImageFile {
   std::shared_ptr<const Container> in;
-  std::filesystem::path member;  // of a folder: its path; of a tar: its name there
+  std::filesystem::path member;  // of a folder: the file's path; of a tar: its name there
   std::int64_t offset = 0, bytes = 0;
   std::int32_t label = 0;
 

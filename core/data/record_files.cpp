@@ -59,8 +59,8 @@ std::vector<ImageFile> in_cifar(const fs::path& file) {
                    "{}: has {} bytes, no multiple of the {} of a CIFAR-10 record or of the {} of a CIFAR-100 one{}",
                    file.string(), length, pixels + 1, pixels + 2, ten ? " alone, but of both: split it" : "");
   const std::int64_t labels = ten ? 1 : 2;
-  const auto shared = std::make_shared<const Container>(
-      Container{.file = file, .unpacked = {}, .coding = Coding::planar, .shape = {32, 32, 3}, .classes = ten ? 10 : 100});
+  const auto shared = std::make_shared<const Container>(Container{
+      .file = file, .unpacked = {}, .coding = Coding::planar, .shape = {32, 32, 3}, .classes = ten ? 10 : 100});
   std::ifstream in(file, std::ios::binary);
   std::vector<ImageFile> images;
   for (std::int64_t record = 0; record < length; record += pixels + labels) {
@@ -83,8 +83,7 @@ Idx read_idx(const fs::path& file) {
     Idx idx;
     if (file.extension() == ".gz") idx.unpacked = std::make_shared<Unpacked>(file);
     idx.head = parse_idx(idx.unpacked ? idx.unpacked->bytes() : first_bytes(file, 32));
-    const auto length =
-        static_cast<std::int64_t>(idx.unpacked ? idx.unpacked->bytes().size() : fs::file_size(file));
+    const auto length = static_cast<std::int64_t>(idx.unpacked ? idx.unpacked->bytes().size() : fs::file_size(file));
     if (length != idx.head.offset + idx.head.bytes())
       throw BadImage{fmt::format("has {} bytes where its head tells {}", length, idx.head.offset + idx.head.bytes())};
     return idx;
@@ -140,8 +139,8 @@ const Member* only(const fs::path& file, const std::vector<Member>& members, con
   const Member* found = nullptr;
   for (const Member& member : members) {
     if (!is(member.head)) continue;
-    kernels::require(!found, "{}: {} and {} could both be its {}; leave one", file.string(),
-                     found ? found->name : "", member.name, what);
+    kernels::require(!found, "{}: {} and {} could both be its {}; leave one", file.string(), found ? found->name : "",
+                     member.name, what);
     found = &member;
   }
   return found;
@@ -164,11 +163,10 @@ std::vector<ImageFile> in_npz(const fs::path& file) {
                      "{} has {} bytes where its head tells {}", name, member.bytes, head.offset + head.bytes());
     members.push_back({member.name, head});
   }
-  const Member* images = only(file, members, "images",
-                              [](const ArrayHead& head) { return head.type == "|u1" && head.extent.size() > 1; });
+  const Member* images =
+      only(file, members, "images", [](const ArrayHead& head) { return head.type == "|u1" && head.extent.size() > 1; });
   kernels::require(images != nullptr, "{}: holds no array of 8-bit unsigned pixels (uint8) of 2 or more dimensions",
                    file.string());
-  const std::int64_t count = images->head.extent[0];
   const Member* numbers = only(file, members, "labels", [&](const ArrayHead& head) {
     return head.type.find_first_of("iu") == 1 && head.elements() == head.extent[0];
   });
@@ -179,9 +177,8 @@ std::vector<ImageFile> in_npz(const fs::path& file) {
   const std::string name = fmt::format("{}: {}", file.string(), images->name);
   const bool imagenet = is_imagenet(*images, numbers);
   const int side = images->head.extent[1] == 3 * 32 * 32 ? 32 : 64;
-  const ImageArray array =
-      imagenet ? ImageArray{images->head.extent[0], {side, side, 3}, Coding::planar}
-               : of_file(name, [&] { return images_of(images->head); });
+  const ImageArray array = imagenet ? ImageArray{images->head.extent[0], {side, side, 3}, Coding::planar}
+                                    : of_file(name, [&] { return images_of(images->head); });
   std::vector<std::int32_t> labels;
   if (numbers) {
     labels = of_file(fmt::format("{}: {}", file.string(), numbers->name),

@@ -86,14 +86,14 @@ TEST(WrongInput, Data) {
   const std::string advice = "; remove it, or leave such files out with data { unreadable: SKIP }";
   for (const Wrong& wrong : {
            Wrong{inspect + "/nosuch", "/nosuch: no such file or folder"},
-           Wrong{inspect + "README.md", "README.md: is no folder, .tar or CIFAR-10 .bin"},
+           Wrong{inspect + "README.md", "README.md: is no folder, .tar, CIFAR .bin, .npy, .npz or MNIST ...-idx3-ubyte(.gz)"},
            Wrong{inspect + "configs", "configs: holds no .png, .jpg or .jpeg"},
            Wrong{inspect + at + "text", at + "text/a.png is neither PNG nor JPEG" + advice},
            Wrong{inspect + at + "empty", at + "empty/a.jpg is empty" + advice},
            Wrong{inspect + at + "cut", at + "cut/a.jpg is a damaged JPEG (Premature end of JPEG file)" + advice},
            Wrong{inspect + at + "half.tar",
                  at + "half.tar: is not a whole, uncompressed tar: Unrecognized archive format at byte 0"},
-           Wrong{inspect + at + "odd.bin", at + "odd.bin: has 100 bytes, no multiple of the 3073 of a CIFAR-10 record"},
+           Wrong{inspect + at + "odd.bin", at + "odd.bin: has 100 bytes, no multiple of the 3073 of a CIFAR-10 record or of the 3074 of a CIFAR-100 one"},
            Wrong{"scoremle data inspect --output /nosuch/x.png --size 8 --files configs",
                  "/nosuch/x.png: cannot be written: /nosuch: No such file or directory"},
        }) {
