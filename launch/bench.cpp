@@ -75,6 +75,7 @@ int bench_step(const BenchFlags& flags, Session& session) {
 void add_bench(CLI::App& app, Action& chosen) {
   CLI::App* bench = app.add_subcommand("bench", "Where the time goes");
   bench->require_subcommand(1);
+  add_bench_data(*bench, chosen);
   CLI::App* command =
       bench->add_subcommand("step", "Time the forward and backward pass of one micro-batch, by kind of record");
   auto flags = std::make_shared<BenchFlags>();

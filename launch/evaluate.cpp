@@ -10,6 +10,7 @@
 #include "distributed/checkpoint_read.h"
 #include "distributed/evaluator.h"
 #include "launch/command.h"
+#include "launch/staging.h"
 #include "launch/trained.h"
 
 namespace launch {
@@ -34,7 +35,8 @@ int evaluate(const EvaluateFlags& flags, Session& session) {
                                            : std::filesystem::path(flags.output);
   require_writable(output);
   distributed::Communicator& communicator = session.communicator();
-  const auto dataset = core::data::open(config, heldout ? config.data().heldout() : config.data().training());
+  const core::config::Data data = stage_data(config.data(), communicator);
+  const auto dataset = core::data::open(config, heldout ? data.heldout() : data.training());
   Trained trained(config, communicator, flags.run, config.evaluation().batch_images());
 
   Report report{

@@ -46,6 +46,11 @@ void check_source(Checker& c, const std::string& path, const Source& source) {
       if (source.files().path().empty())
         c.fail(path + ".files.path", "must name at least one folder or file of images");
       break;
+    case Source::kPacked:
+      if (source.packed().path().empty()) c.fail(path + ".packed.path", "must name the folder of a packed set");
+      if (source.packed().has_stage_to() && source.packed().stage_to().empty())
+        c.fail(path + ".packed.stage_to", "must name a folder, or be left out");
+      break;
     case Source::kGaussianField: {
       const auto& field = source.gaussian_field();
       const std::string at = path + ".gaussian_field";
@@ -76,7 +81,7 @@ void check_source(Checker& c, const std::string& path, const Source& source) {
       break;
     case Source::KIND_NOT_SET:
       c.fail(path,
-             "must be set: files, gaussian_field, uniform_pixels or finite_set; for example --set 'data { training { "
+             "must be set: files, packed, gaussian_field, uniform_pixels or finite_set; for example --set 'data { training { "
              "files { path: \"photos\" } } }'");
   }
 }

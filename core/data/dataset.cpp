@@ -1,10 +1,9 @@
 #include "core/data/dataset.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cmath>
 
+#include "core/data/fingerprint.h"
 #include "core/data/imagenet.h"
 #include "kernels/check.h"
 #include "kernels/philox.h"
@@ -13,21 +12,6 @@ namespace core::data {
 namespace {
 
 constexpr std::int64_t hashed_images = 4096;  // of a source that its parameters determine
-
-std::string fingerprint_of(const Dataset& dataset, bool stored) {
-  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), &XXH3_freeState);
-  XXH3_128bits_reset(state.get());
-  const std::int64_t header[] = {dataset.size(), dataset.shape().height, dataset.shape().width,
-                                 dataset.shape().channels};
-  XXH3_128bits_update(state.get(), header, sizeof header);
-  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(dataset.shape().elements()));
-  for (std::int64_t i = 0; i < (stored ? dataset.size() : std::min(dataset.size(), hashed_images)); ++i) {
-    dataset.read(i, pixels);
-    XXH3_128bits_update(state.get(), pixels.data(), pixels.size());
-  }
-  const XXH128_hash_t hash = XXH3_128bits_digest(state.get());
-  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
-}
 
 GaussianField make_field(const config::RunConfig& config, const config::GaussianField& field, const ImageShape& shape) {
   return {.seed = static_cast<std::uint64_t>(config.seed()),
@@ -43,6 +27,7 @@ GaussianField make_field(const config::RunConfig& config, const config::Gaussian
 Dataset::Source make_source(const config::RunConfig& config, const config::Source& source, const ImageShape& shape) {
   const auto seed = static_cast<std::uint64_t>(config.seed());
   if (source.has_files()) return store_images(config.data(), source.files());
+  if (source.has_packed()) return open_packed(source.packed().path(), shape);
   if (source.has_gaussian_field()) return make_field(config, source.gaussian_field(), shape);
   if (source.has_uniform_pixels())
     return UniformPixels{seed, source.uniform_pixels().images(), source.uniform_pixels().first(), shape};
@@ -69,12 +54,21 @@ void UniformPixels::read(std::int64_t index, std::span<std::uint8_t> pixels) con
 }
 
 Dataset::Dataset(Source source, ImageShape shape) : source_(std::move(source)), shape_(shape) {
-  fingerprint_ = fingerprint_of(*this, std::holds_alternative<StoredImages>(source_));
+  if (const auto* packed = std::get_if<PackedImages>(&source_)) {
+    fingerprint_ = packed->fingerprint;
+  } else {
+    const std::int64_t hashed = facts() ? size() : std::min(size(), hashed_images);
+    fingerprint_ = fingerprint(size(), shape_, hashed, [&](auto i, auto pixels) { read(i, pixels); });
+  }
 }
 
 const Facts* Dataset::facts() const {
-  const auto* stored = std::get_if<StoredImages>(&source_);
-  return stored ? &stored->facts : nullptr;
+  return std::visit(
+      [](const auto& source) -> const Facts* {
+        if constexpr (requires { source.facts; }) return &source.facts;
+        return nullptr;
+      },
+      source_);
 }
 
 std::int64_t Dataset::size() const {
@@ -84,6 +78,15 @@ std::int64_t Dataset::size() const {
           return source.facts.images;
         else
           return source.images;
+      },
+      source_);
+}
+
+std::int32_t Dataset::label(std::int64_t index) const {
+  return std::visit(
+      [&](const auto& source) {
+        if constexpr (requires { source.labels; }) return source.labels[static_cast<std::size_t>(index)];
+        return 0;
       },
       source_);
 }

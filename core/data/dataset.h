@@ -11,6 +11,7 @@
 #include "core/config/run.pb.h"
 #include "core/data/decode.h"
 #include "core/data/gaussian_field.h"
+#include "core/data/packed_images.h"
 #include "core/data/stored_images.h"
 
 namespace core::data {
@@ -38,7 +39,7 @@ struct Entropy {
 
 class Dataset {
  public:
-  using Source = std::variant<StoredImages, GaussianField, UniformPixels, FiniteSet>;
+  using Source = std::variant<StoredImages, PackedImages, GaussianField, UniformPixels, FiniteSet>;
   Dataset(Source source, ImageShape shape);
 
   std::int64_t size() const;
@@ -51,8 +52,8 @@ class Dataset {
   std::int32_t classes() const;
   /// Files that were left out because they could not be read (data.unreadable: SKIP).
   std::int64_t skipped() const;
-  /// XXH3-128, 32 hexadecimal digits, of the number of images, their shape, and the pixels of all of them (of the
-  /// first 4096 for built-in sources, which their parameters determine).
+  /// Of all pixels (of the first 4096 images for built-in sources, which their parameters determine): fingerprint.h. A
+  /// packed set has that of what it was packed from.
   const std::string& fingerprint() const { return fingerprint_; }
   /// Which published set this seems to be, where sets of one name are not comparable; else empty.
   std::string variant() const;
@@ -68,7 +69,8 @@ class Dataset {
   std::string fingerprint_;
 };
 
-/// Opens a source of the (valid) config. Files are decoded once, in parallel, and kept in memory at the wanted size.
+/// Opens a source of the (valid) config. Files are decoded once, in parallel, and kept in memory at the wanted size; a
+/// packed set is checked and mapped.
 /// Throws InputError naming the file, and for a tar's member its offset.
 Dataset open(const config::RunConfig& config, const config::Source& source);
 

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <map>
 
+#include "core/data/packed_index.h"
 #include "core/data/record_files.h"
 #include "kernels/check.h"
 
@@ -111,6 +112,8 @@ Found find_images(const config::Files& files) {
   for (const std::string& pattern : files.path()) {
     for (const fs::path& path : expand(pattern)) {
       std::vector<ImageFile> found;
+      kernels::require(!is_packed(path), "{0}: is a packed set of images; name it with packed {{ path: \"{0}\" }}",
+                       path.string());
       if (fs::is_directory(path))
         found = in_folder(path);
       else if (lower_extension(path) == ".tar")

@@ -30,9 +30,10 @@ void write_folder(const fs::path& folder, const std::function<void(const fs::pat
   } catch (const storage::FileError& error) {
     std::error_code none;
     fs::remove_all(unfinished, none);
-    throw kernels::InputError(fmt::format("{}; {}", error.what(), error.code == ENOSPC || error.code == EDQUOT
-                                                                      ? "free some space, or name another disk"
-                                                                      : "name a folder that can be written"));
+    throw kernels::InputError(fmt::format("{}; {}", error.what(),
+                                          error.code == ENOSPC || error.code == EDQUOT
+                                              ? "free some space, or name another disk"
+                                              : "name a folder that can be written"));
   } catch (...) {
     std::error_code none;
     fs::remove_all(unfinished, none);
@@ -92,7 +93,8 @@ Facts pack(const config::Data& data, const config::Files& files, const fs::path&
   index.set_width(data.image_size());
   index.set_channels(data.channels());
   index.set_block_bytes(block_bytes);
-  index.set_shard_images(std::clamp(largest_shard / shape_of(index).elements(), std::int64_t{1}, std::ssize(found.images)));
+  index.set_shard_images(
+      std::clamp(largest_shard / shape_of(index).elements(), std::int64_t{1}, std::ssize(found.images)));
   Facts facts;
   write_folder(folder, [&](const fs::path& unfinished) {
     ShardWriter shards(unfinished, index);

@@ -58,7 +58,8 @@ void write_index(const fs::path& folder, const PackedIndex& index) {
 }
 
 PackedIndex read_index(const fs::path& folder) {
-  kernels::require(is_packed(folder), "{}: is no packed set of images (it has no file \"index\"); scoremle data pack makes one",
+  kernels::require(is_packed(folder),
+                   "{}: is no packed set of images (it has no file \"index\"); scoremle data pack makes one",
                    folder.string());
   const std::string name = (folder / "index").string();
   try {
@@ -71,10 +72,11 @@ PackedIndex read_index(const fs::path& folder) {
     PackedIndex index;
     kernels::require(length > 0 && storage::checksum(std::span(bytes).first(length)) == hash &&
                          index.ParseFromArray(bytes.data(), static_cast<int>(length)),
-                     "{}: is damaged (its checksum is another); pack the images again", name);
-    kernels::require(index.format() == format, "{}: has format {}; this scoremle reads {}; pack the images again", name,
+                     "{}: is damaged (its checksum is another); remove this set and make it again", name);
+    kernels::require(index.format() == format,
+                     "{}: has format {}; this scoremle reads {}; remove this set and make it again", name,
                      index.format(), format);
-    kernels::require(is_consistent(index), "{}: contradicts itself; pack the images again", name);
+    kernels::require(is_consistent(index), "{}: contradicts itself; remove this set and make it again", name);
     return index;
   } catch (const storage::FileError& error) {
     throw kernels::InputError(error.what());
@@ -103,20 +105,22 @@ void read_blocks(const fs::path& folder, const PackedIndex& index, std::int64_t 
   const std::int64_t bytes = shard_bytes(index, shard);
   try {
     const storage::File file = storage::File::open(name);
-    kernels::require(file.bytes() == bytes, "{}: has {} bytes where the index tells {}: it is damaged; pack the images again",
+    kernels::require(file.bytes() == bytes,
+                     "{}: has {} bytes where the index tells {}: it is damaged; remove this set and make it again",
                      name.string(), file.bytes(), bytes);
     std::vector<std::byte> block(static_cast<std::size_t>(std::min(index.block_bytes(), bytes)));
     for (std::int64_t b = 0; b < blocks_of(index, shard); ++b) {
       const std::int64_t offset = b * index.block_bytes();
       const auto part = std::span(block).first(static_cast<std::size_t>(std::min(index.block_bytes(), bytes - offset)));
       file.read(part, offset);
-      kernels::require(storage::checksum(part) == index.checksums(static_cast<int>(blocks_before(index, shard) + b)),
-                       "{}: is damaged between bytes {} and {} (its checksum is another); pack the images again",
-                       name.string(), offset, offset + std::ssize(part));
+      kernels::require(
+          storage::checksum(part) == index.checksums(static_cast<int>(blocks_before(index, shard) + b)),
+          "{}: is damaged between bytes {} and {} (its checksum is another); remove this set and make it again",
+          name.string(), offset, offset + std::ssize(part));
       take(part);
     }
   } catch (const storage::FileError& error) {
-    throw kernels::InputError(fmt::format("{}; pack the images again", error.what()));
+    throw kernels::InputError(fmt::format("{}; remove this set and make it again", error.what()));
   }
 }
 
