@@ -58,7 +58,7 @@ Dataset::Dataset(Source source, ImageShape shape) : source_(std::move(source)), 
     fingerprint_ = packed->fingerprint;
   } else {
     const std::int64_t hashed = facts() ? size() : std::min(size(), hashed_images);
-    fingerprint_ = fingerprint(size(), shape_, hashed, [&](auto i, auto pixels) { read(i, pixels); });
+    fingerprint_ = data::fingerprint(size(), shape_, hashed, [&](auto i, auto pixels) { read(i, pixels); });
   }
 }
 
@@ -95,11 +95,6 @@ void Dataset::read(std::int64_t index, std::span<std::uint8_t> pixels) const {
   kernels::ensure(index >= 0 && index < size() && std::ssize(pixels) == shape_.elements(),
                   "an image of the set is read into its size");
   std::visit([&](const auto& source) { source.read(index, pixels); }, source_);
-}
-
-std::int32_t Dataset::label(std::int64_t index) const {
-  const auto* stored = std::get_if<StoredImages>(&source_);
-  return stored ? stored->labels[static_cast<std::size_t>(index)] : 0;
 }
 
 std::int32_t Dataset::classes() const {

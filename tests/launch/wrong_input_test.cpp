@@ -65,8 +65,8 @@ TEST(WrongInput, Configs) {
                  "path: \"photos\" } } }'"},
            Wrong{
                quick + "--set 'data { training { packed { stage_to: \"\" } } }'",
-               "configs/quickstart.textproto has 2 errors: data.training.packed.path: must name the folder of a packed "
-               "set; data.training.packed.stage_to: must name a folder, or be left out"},
+               "configs/quickstart.textproto: 2 fields are wrong:\n  data.training.packed.path: must name the folder of a packed "
+               "set\n  data.training.packed.stage_to: must name a folder, or be left out"},
            Wrong{
                quick + "--set 'training { micro_batch_images: 1000000 }'",
                "out of memory: activations need 875.91 GiB; use fewer images per batch, or training.recompute: BLOCKS"},
