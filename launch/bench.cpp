@@ -129,6 +129,7 @@ int bench_step(const BenchFlags& flags, Session& session) {
 void add_bench(CLI::App& app, Action& chosen) {
   CLI::App* bench = app.add_subcommand("bench", "Where the time goes");
   bench->require_subcommand(1);
+  add_bench_data(*bench, chosen);
   const auto add = [&](const char* name, const char* help, int (*act)(const BenchFlags&, Session&)) {
     CLI::App* command = bench->add_subcommand(name, help);
     auto flags = std::make_shared<BenchFlags>();

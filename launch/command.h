@@ -39,6 +39,8 @@ void add_report(CLI::App& app, Action& chosen);
 void add_data(CLI::App& app, Action& chosen);
 void add_checkpoint(CLI::App& app, Action& chosen);
 void add_bench(CLI::App& app, Action& chosen);
+/// Of bench.
+void add_bench_data(CLI::App& bench, Action& chosen);
 
 /// --config and --set of the commands that read a config.
 struct ConfigFlags {

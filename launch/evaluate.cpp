@@ -11,6 +11,7 @@
 #include "distributed/evaluator.h"
 #include "launch/command.h"
 #include "launch/likelihood_file.h"
+#include "launch/staging.h"
 #include "launch/trained.h"
 
 namespace launch {
@@ -37,9 +38,10 @@ int evaluate(const EvaluateFlags& flags, Session& session) {
   kernels::require(flags.ode_images < 0 || flags.estimator != "bound",
                    "--ode-images: there is no ODE with --estimator bound");
   distributed::Communicator& communicator = session.communicator();
-  const auto& source = heldout ? config.data().heldout() : config.data().training();
-  core::config::require_source(source, heldout ? "data.heldout" : "data.training");
-  const auto dataset = core::data::open(config, source);
+  core::config::require_source(heldout ? config.data().heldout() : config.data().training(),
+                               heldout ? "data.heldout" : "data.training");
+  const core::config::Data data = stage_data(config.data(), communicator);
+  const auto dataset = core::data::open(config, heldout ? data.heldout() : data.training());
   Trained trained(config, communicator, flags.run, config.evaluation().batch_images());
 
   Report report{

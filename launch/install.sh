@@ -7,7 +7,7 @@ packages=(
   openmpi-bin libopenmpi-dev                                    # ranks
   libdnnl-dev libboost-dev librandom123-dev                     # mathematics
   libprotobuf-dev protobuf-compiler libxxhash-dev               # configs and checkpoints
-  libarchive-dev libjpeg62-turbo-dev libspng-dev                # images
+  libarchive-dev zlib1g-dev libjpeg62-turbo-dev libspng-dev     # images
   libcairo2-dev fonts-dejavu-core                               # plots
   libcli11-dev libfmt-dev nlohmann-json3-dev                    # command line, text, metrics
   libgtest-dev                                                  # tests

@@ -14,6 +14,7 @@
 #include "distributed/trainer.h"
 #include "launch/command.h"
 #include "launch/environment.h"
+#include "launch/staging.h"
 
 namespace launch {
 namespace {
@@ -76,9 +77,10 @@ int train(const TrainFlags& flags, Session& session) {
   settle_origin(flags, communicator, config);
   distributed::catch_interrupts();
   omp_set_num_threads(config.training().threads());
-  const auto training = core::data::open(config, config.data().training());
+  const core::config::Data data = stage_data(config.data(), communicator);
+  const auto training = core::data::open(config, data.training());
   std::optional<core::data::Dataset> heldout;
-  if (config.data().has_heldout()) heldout.emplace(core::data::open(config, config.data().heldout()));
+  if (data.has_heldout()) heldout.emplace(core::data::open(config, data.heldout()));
   if (communicator.rank() == 0) {
     std::cout << core::config::text(config) << "\ntraining: " << training.describe() << '\n';
     if (heldout) std::cout << "held out: " << heldout->describe() << '\n';

@@ -35,7 +35,7 @@ class Trained {
   std::int64_t step_;
 };
 
-/// Prints "NAME 12/512" over itself on a terminal, and a line every tenth of the way elsewhere.
+/// Prints "NAME 12/512  3.5/s  140 s left" over itself on a terminal, and a line every tenth of the way elsewhere.
 std::function<void(std::int64_t done, std::int64_t of)> progress_bar(std::string name);
 
 }  // namespace launch

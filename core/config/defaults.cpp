@@ -42,7 +42,7 @@ Message parsed(const char* text) {
 }
 
 void complete(Source& source) {
-  if (source.has_files() || source.has_finite_set() || source.kind_case() == Source::KIND_NOT_SET) return;
+  if (!source.has_gaussian_field() && !source.has_uniform_pixels()) return;
   Source complete = parsed<Source>(source.has_gaussian_field() ? gaussian_field_defaults : uniform_pixels_defaults);
   merge(source, complete);
   source = complete;

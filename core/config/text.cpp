@@ -21,6 +21,8 @@ std::string fixed_text(const RunConfig& config) {
   fixed.clear_evaluation();
   fixed.clear_sampling();
   fixed.mutable_data()->clear_heldout();
+  if (fixed.data().training().has_packed())
+    fixed.mutable_data()->mutable_training()->mutable_packed()->clear_stage_to();  // a copy is the same
   Training& training = *fixed.mutable_training();
   training.clear_directory();
   training.clear_log_every();

@@ -45,7 +45,12 @@ void check_source(Checker& c, const std::string& path, const Source& source) {
   switch (source.kind_case()) {
     case Source::kFiles:
       if (source.files().path().empty())
-        c.fail(path + ".files.path", "must name at least one folder, tar or CIFAR-10 file");
+        c.fail(path + ".files.path", "must name at least one folder or file of images");
+      break;
+    case Source::kPacked:
+      if (source.packed().path().empty()) c.fail(path + ".packed.path", "must name the folder of a packed set");
+      if (source.packed().has_stage_to() && source.packed().stage_to().empty())
+        c.fail(path + ".packed.stage_to", "must name a folder, or be left out");
       break;
     case Source::kGaussianField: {
       const auto& field = source.gaussian_field();
@@ -252,7 +257,7 @@ void check_enums(Checker& c, const google::protobuf::Message& message, const std
 
 void require_source(const Source& source, const std::string& field) {
   kernels::require(source.kind_case() != Source::KIND_NOT_SET,
-                   "{}: must be set: files, gaussian_field, uniform_pixels or finite_set; for example --set 'data {{ "
+                   "{}: must be set: files, packed, gaussian_field, uniform_pixels or finite_set; for example --set 'data {{ "
                    "training {{ files {{ path: \"photos\" }} }} }}'",
                    field);
 }

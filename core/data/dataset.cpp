@@ -1,10 +1,10 @@
 #include "core/data/dataset.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cmath>
 
+#include "core/data/fingerprint.h"
+#include "core/data/imagenet.h"
 #include "kernels/check.h"
 #include "kernels/philox.h"
 
@@ -12,21 +12,6 @@ namespace core::data {
 namespace {
 
 constexpr std::int64_t hashed_images = 4096;  // of a source that its parameters determine
-
-std::string fingerprint_of(const Dataset& dataset, bool stored) {
-  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), &XXH3_freeState);
-  XXH3_128bits_reset(state.get());
-  const std::int64_t header[] = {dataset.size(), dataset.shape().height, dataset.shape().width,
-                                 dataset.shape().channels};
-  XXH3_128bits_update(state.get(), header, sizeof header);
-  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(dataset.shape().elements()));
-  for (std::int64_t i = 0; i < (stored ? dataset.size() : std::min(dataset.size(), hashed_images)); ++i) {
-    dataset.read(i, pixels);
-    XXH3_128bits_update(state.get(), pixels.data(), pixels.size());
-  }
-  const XXH128_hash_t hash = XXH3_128bits_digest(state.get());
-  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
-}
 
 GaussianField make_field(const config::RunConfig& config, const config::GaussianField& field, const ImageShape& shape) {
   return {.seed = static_cast<std::uint64_t>(config.seed()),
@@ -41,7 +26,8 @@ GaussianField make_field(const config::RunConfig& config, const config::Gaussian
 
 Dataset::Source make_source(const config::RunConfig& config, const config::Source& source, const ImageShape& shape) {
   const auto seed = static_cast<std::uint64_t>(config.seed());
-  if (source.has_files()) return read_images(config.data(), source.files());
+  if (source.has_files()) return store_images(config.data(), source.files());
+  if (source.has_packed()) return open_packed(source.packed().path(), shape);
   if (source.has_gaussian_field()) return make_field(config, source.gaussian_field(), shape);
   if (source.has_uniform_pixels())
     return UniformPixels{seed, source.uniform_pixels().images(), source.uniform_pixels().first(), shape};
@@ -68,11 +54,41 @@ void UniformPixels::read(std::int64_t index, std::span<std::uint8_t> pixels) con
 }
 
 Dataset::Dataset(Source source, ImageShape shape) : source_(std::move(source)), shape_(shape) {
-  fingerprint_ = fingerprint_of(*this, std::holds_alternative<StoredImages>(source_));
+  if (const auto* packed = std::get_if<PackedImages>(&source_)) {
+    fingerprint_ = packed->fingerprint;
+  } else {
+    const std::int64_t hashed = facts() ? size() : std::min(size(), hashed_images);
+    fingerprint_ = data::fingerprint(size(), shape_, hashed, [&](auto i, auto pixels) { read(i, pixels); });
+  }
+}
+
+const Facts* Dataset::facts() const {
+  return std::visit(
+      [](const auto& source) -> const Facts* {
+        if constexpr (requires { source.facts; }) return &source.facts;
+        return nullptr;
+      },
+      source_);
 }
 
 std::int64_t Dataset::size() const {
-  return std::visit([](const auto& source) { return source.images; }, source_);
+  return std::visit(
+      [](const auto& source) {
+        if constexpr (requires { source.facts; })
+          return source.facts.images;
+        else
+          return source.images;
+      },
+      source_);
+}
+
+std::int32_t Dataset::label(std::int64_t index) const {
+  return std::visit(
+      [&](const auto& source) {
+        if constexpr (requires { source.labels; }) return source.labels[static_cast<std::size_t>(index)];
+        return 0;
+      },
+      source_);
 }
 
 void Dataset::read(std::int64_t index, std::span<std::uint8_t> pixels) const {
@@ -81,19 +97,16 @@ void Dataset::read(std::int64_t index, std::span<std::uint8_t> pixels) const {
   std::visit([&](const auto& source) { source.read(index, pixels); }, source_);
 }
 
-std::int32_t Dataset::label(std::int64_t index) const {
-  const auto* stored = std::get_if<StoredImages>(&source_);
-  return stored ? stored->labels[static_cast<std::size_t>(index)] : 0;
-}
-
 std::int32_t Dataset::classes() const {
-  const auto* stored = std::get_if<StoredImages>(&source_);
-  return stored ? stored->classes : 1;
+  return facts() ? facts()->classes : 1;
 }
 
 std::int64_t Dataset::skipped() const {
-  const auto* stored = std::get_if<StoredImages>(&source_);
-  return stored ? stored->skipped : 0;
+  return facts() ? facts()->skipped : 0;
+}
+
+std::string Dataset::variant() const {
+  return facts() && !facts()->altered ? imagenet_variant(size(), shape_, classes()) : "";
 }
 
 std::optional<Entropy> Dataset::entropy() const {
@@ -114,9 +127,8 @@ std::string Dataset::describe() const {
   std::string text = fmt::format("{} images of {}x{}x{}, {} {}, fingerprint {}", size(), shape_.height, shape_.width,
                                  shape_.channels, classes(), classes() == 1 ? "class" : "classes", fingerprint_);
   if (truth) text += fmt::format(", entropy {:.4f} bits/dim", truth->bits_per_dim);
-  if (const auto* stored = std::get_if<StoredImages>(&source_); stored && stored->skipped > 0) {
-    text += fmt::format("; {} files SKIPPED, the first: {}", stored->skipped, stored->first_skipped);
-  }
+  if (const std::string known = variant(); !known.empty()) text += "; " + known;
+  if (skipped() > 0) text += fmt::format("; {} files SKIPPED, the first: {}", skipped(), facts()->first_skipped);
   return text;
 }
 

@@ -100,6 +100,7 @@ std::vector<std::uint8_t> fit(const Image& image, int size, int channels) {
   if (side < size)
     throw BadImage{
         fmt::format("is {}x{}, smaller than data.image_size {}", image.shape.width, image.shape.height, size)};
+  if (image.shape == ImageShape{size, size, channels}) return image.pixels;
   const int top = (image.shape.height - side) / 2, left = (image.shape.width - side) / 2;
   const double ratio = static_cast<double>(side) / size;
   std::vector<std::uint8_t> out;

@@ -1,23 +1,21 @@
 #include "core/data/image_files.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <glob.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <memory>
+#include <map>
 
-#include "core/data/decode.h"
+#include "core/data/packed_index.h"
+#include "core/data/record_files.h"
 #include "kernels/check.h"
 
 namespace core::data {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::int64_t cifar_record = 1 + 3 * 32 * 32;
 
 std::string lower_extension(const fs::path& path) {
   std::string extension = path.extension().string();
@@ -39,91 +37,120 @@ std::vector<fs::path> expand(const std::string& pattern) {
 }
 
 std::vector<ImageFile> in_folder(const fs::path& folder) {
+  const auto container = std::make_shared<const Container>();
   std::vector<ImageFile> images;
   for (const auto& entry : fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink)) {
     if (!entry.is_regular_file() || !is_image_name(entry.path())) continue;
-    images.push_back({.file = entry.path(),
-                      .member = {},
-                      .bytes = static_cast<std::int64_t>(entry.file_size()),
-                      .label = entry.path().parent_path().filename().string()});
+    images.push_back({.in = container, .member = entry.path(), .bytes = static_cast<std::int64_t>(entry.file_size())});
   }
-  std::sort(images.begin(), images.end(), [](const ImageFile& a, const ImageFile& b) { return a.file < b.file; });
+  std::sort(images.begin(), images.end(), [](const ImageFile& a, const ImageFile& b) { return a.member < b.member; });
   return images;
 }
 
 std::vector<ImageFile> in_tar(const fs::path& file) {
-  const std::unique_ptr<archive, decltype(&archive_read_free)> reader(archive_read_new(), &archive_read_free);
-  archive_read_support_format_tar(reader.get());
-  const auto check = [&](int result) {
-    kernels::require(result >= ARCHIVE_WARN, "{}: is not a whole, uncompressed tar: {} at byte {}", file.string(),
-                     archive_error_string(reader.get()) ? archive_error_string(reader.get()) : "unreadable",
-                     archive_filter_bytes(reader.get(), 0));
-    return result;
-  };
-  check(archive_read_open_filename(reader.get(), file.c_str(), 1 << 16));
-  const auto length = static_cast<std::int64_t>(fs::file_size(file));
+  const auto container = std::make_shared<const Container>(Container{.file = file});
   std::vector<ImageFile> images;
-  for (archive_entry* entry = nullptr; check(archive_read_next_header(reader.get(), &entry)) != ARCHIVE_EOF;) {
-    const fs::path name = archive_entry_pathname(entry);
-    if (archive_entry_filetype(entry) != AE_IFREG || !is_image_name(name)) continue;
-    // The member's bytes follow its header, which libarchive has just consumed.
-    const std::int64_t offset = archive_filter_bytes(reader.get(), 0), bytes = archive_entry_size(entry);
-    kernels::require(offset + bytes <= length, "{}: ends inside {} at byte {}: the tar is truncated", file.string(),
-                     name.string(), offset);
-    images.push_back({.file = file,
-                      .member = name.string(),
-                      .offset = offset,
-                      .bytes = bytes,
-                      .label = name.parent_path().filename().string()});
+  for (const TarMember& member : tar_members(file, is_image_name)) {
+    images.push_back({.in = container, .member = member.name, .offset = member.offset, .bytes = member.bytes});
   }
   return images;
 }
 
-std::vector<ImageFile> in_cifar(const fs::path& file) {
-  const auto length = static_cast<std::int64_t>(fs::file_size(file));
-  kernels::require(length > 0 && length % cifar_record == 0,
-                   "{}: has {} bytes, no multiple of the {} of a CIFAR-10 record", file.string(), length, cifar_record);
-  std::vector<ImageFile> images;
-  for (std::int64_t offset = 0; offset < length; offset += cifar_record) {
-    images.push_back({.file = file, .member = {}, .offset = offset, .bytes = cifar_record, .label = {}, .cifar = true});
+bool in_records(const ImageFile& image) {
+  return image.in->coding != Coding::picture;
+}
+
+/// Gives pictures the number of their folder's name among all, and counts the classes.
+void number_classes(Found& found) {
+  std::map<std::string, std::int32_t> numbers;
+  const auto folder = [](const ImageFile& image) { return image.member.parent_path().filename().string(); };
+  for (const ImageFile& image : found.images) {
+    kernels::require(in_records(image) == in_records(found.images.front()),
+                     "{} and {}: classes by folder and by number do not mix; give them to separate runs",
+                     found.images.front().name(), image.name());
+    if (in_records(image))
+      found.classes = std::max(found.classes, image.in->classes > 0 ? image.in->classes : image.label + 1);
+    else
+      numbers[folder(image)] = 0;
   }
-  return images;
+  if (numbers.empty()) return;
+  found.classes = 0;
+  for (auto& [name, number] : numbers) number = found.classes++;
+  for (ImageFile& image : found.images) image.label = numbers[folder(image)];
+}
+
+std::vector<std::uint8_t> read_bytes(const ImageFile& image) {
+  errno = 0;
+  std::ifstream in(image.in->file.empty() ? image.member : image.in->file, std::ios::binary);
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(image.bytes));
+  in.seekg(image.offset).read(reinterpret_cast<char*>(bytes.data()), image.bytes);
+  if (!in) throw BadImage{fmt::format("cannot be read: {}", errno ? std::strerror(errno) : "it ends early")};
+  return bytes;
+}
+
+/// [c,h,w] to [h,w,c].
+std::vector<std::uint8_t> interleave(std::span<const std::uint8_t> planes, std::size_t channels) {
+  std::vector<std::uint8_t> pixels(planes.size());
+  const std::size_t area = planes.size() / channels;
+  for (std::size_t i = 0; i < planes.size(); ++i) pixels[i] = planes[i % channels * area + i / channels];
+  return pixels;
 }
 
 }  // namespace
 
 std::string ImageFile::name() const {
-  if (cifar) return fmt::format("{}: record at byte {}", file.string(), offset);
-  return member.empty() ? file.string() : fmt::format("{}: {} at byte {}", file.string(), member, offset);
+  const std::string file = in->file.string();
+  if (in_records(*this)) {
+    const std::string inside = in->unpacked ? in->unpacked->member() : "";
+    return fmt::format("{}:{}{} record at byte {}", file, inside.empty() ? "" : " ", inside, offset);
+  }
+  return file.empty() ? member.string() : fmt::format("{}: {} at byte {}", file, member.string(), offset);
 }
 
-std::vector<ImageFile> find_images(const config::Files& files) {
-  std::vector<ImageFile> images;
+Found find_images(const config::Files& files) {
+  Found all;
   for (const std::string& pattern : files.path()) {
     for (const fs::path& path : expand(pattern)) {
-      const std::string extension = lower_extension(path);
       std::vector<ImageFile> found;
+      kernels::require(!is_packed(path), "{0}: is a packed set of images; name it with packed {{ path: \"{0}\" }}",
+                       path.string());
       if (fs::is_directory(path))
         found = in_folder(path);
-      else if (extension == ".tar")
+      else if (lower_extension(path) == ".tar")
         found = in_tar(path);
-      else if (extension == ".bin")
-        found = in_cifar(path);
+      else if (is_record_file(path))
+        found = record_images(path);
       else
-        throw kernels::InputError(fmt::format("{}: is no folder, .tar or CIFAR-10 .bin", path.string()));
+        throw kernels::InputError(
+            fmt::format("{}: is no folder, .tar, CIFAR .bin, .npy, .npz or MNIST ...-idx3-ubyte(.gz)", path.string()));
       kernels::require(!found.empty(), "{}: holds no .png, .jpg or .jpeg", path.string());
-      images.insert(images.end(), found.begin(), found.end());
+      all.images.insert(all.images.end(), found.begin(), found.end());
     }
   }
-  return images;
+  number_classes(all);
+  return all;
 }
 
-std::vector<std::uint8_t> read_bytes(const ImageFile& image) {
-  std::ifstream in(image.file, std::ios::binary);
-  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(image.bytes));
-  in.seekg(image.offset).read(reinterpret_cast<char*>(bytes.data()), image.bytes);
-  if (!in) throw BadImage{fmt::format("cannot be read: {}", errno ? std::strerror(errno) : "it ends early")};
-  return bytes;
+Image read_image(const ImageFile& image) {
+  const Container& in = *image.in;
+  if (in.classes > 0 && image.label >= in.classes)
+    throw BadImage{fmt::format("has label {}, the largest is {}", image.label, in.classes - 1)};
+  const std::vector<std::uint8_t> own = in.unpacked ? std::vector<std::uint8_t>() : read_bytes(image);
+  std::span<const std::uint8_t> bytes = own;
+  if (in.unpacked) {
+    const auto at = static_cast<std::size_t>(image.offset), size = static_cast<std::size_t>(image.bytes);
+    if (in.unpacked->bytes().size() < at + size) throw BadImage{"is not whole: the file was changed"};
+    bytes = std::span(in.unpacked->bytes()).subspan(at, size);
+  }
+  switch (in.coding) {
+    case Coding::picture:
+      return decode(bytes);
+    case Coding::interleaved:
+      return {in.shape, {bytes.begin(), bytes.end()}};
+    case Coding::planar:
+      return {in.shape, interleave(bytes, static_cast<std::size_t>(in.shape.channels))};
+  }
+  throw std::logic_error("every coding is read");
 }
 
 }  // namespace core::data

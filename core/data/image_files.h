@@ -1,31 +1,51 @@
-// Finding the images in folders, tars and CIFAR-10 files, and their bytes.
+// Finding the images in folders, tars and files of equal records, and their pixels.
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/config/run.pb.h"
+#include "core/data/archive.h"
+#include "core/data/decode.h"
 
 namespace core::data {
 
-/// Where the bytes of one image lie.
+/// How the pixels lie in the bytes of an image.
+enum class Coding { picture, interleaved, planar };  // PNG or JPEG; [h,w,c]; [c,h,w]
+
+/// What all images of a folder, tar or file have in common.
+struct Container {
+  std::filesystem::path file;          // empty: each image is a file of its own
+  std::shared_ptr<Unpacked> unpacked;  // the images lie in what is packed in the file
+  Coding coding = Coding::picture;
+  ImageShape shape;          // of records; pictures say their own
+  std::int32_t classes = 0;  // labels that the format has; 0: any
+};
+
+/// Where the bytes of one image lie, and its class.
 struct ImageFile {
-  std::filesystem::path file;
-  std::string member;  // of a tar: the name inside it; empty: the whole file or a record
+  std::shared_ptr<const Container> in;
+  std::filesystem::path member;  // of a folder: the file's path; of a tar: its name there
   std::int64_t offset = 0, bytes = 0;
-  std::string label;   // name of the containing folder, or a CIFAR-10 label
-  bool cifar = false;  // a record of 1 label byte and 3072 planar RGB bytes
+  std::int32_t label = 0;
 
   /// "photos/a.png", "shard.tar: cats/a.png at byte 512", "data_batch_1.bin: record at byte 3073".
   std::string name() const;
 };
 
-/// Every image of the paths. Throws InputError for a path that is not there or holds no image, and for a tar that is
-/// damaged, truncated or compressed.
-std::vector<ImageFile> find_images(const config::Files& files);
+struct Found {
+  std::vector<ImageFile> images;
+  std::int32_t classes = 1;
+};
 
-/// The image's bytes. Throws BadImage (decode.h) where they cannot be read whole.
-std::vector<std::uint8_t> read_bytes(const ImageFile& image);
+/// Every image of the paths, in their order: inside a folder by path, inside a tar or file as they lie. Classes are
+/// the folders' names in alphabetical order, or the numbers that the file gives. Throws InputError for a path that is
+/// not there or holds no image, and for a file that is damaged, truncated or of another kind.
+Found find_images(const config::Files& files);
+
+/// The image as it is stored. Throws BadImage (decode.h) where it cannot be read whole.
+Image read_image(const ImageFile& image);
 
 }  // namespace core::data

@@ -54,7 +54,7 @@ TEST(Architecture, ALibraryIsSeenOnlyWhereItBelongs) {
       {"<Random123", "kernels/philox\\.h"},
       {"<omp\\.h", "kernels/parallel\\.h|core/data/stored_images\\.cpp|launch/train\\.cpp"},
       {"<google/protobuf", "core/config/.*|distributed/manifest\\.cpp|distributed/checkpoint_.*"},
-      {"<archive", "core/data/image_files\\.cpp|core/picture/npz\\.cpp"},
+      {"<archive", "core/data/archive\\.cpp|core/picture/npz\\.cpp"},
       {"<(jpeglib|spng)", "core/data/decode\\.cpp|core/picture/png\\.cpp"},
       {"<cairo", "core/picture/plot\\.cpp"},
       {"<CLI", "launch/.*"},

@@ -63,7 +63,7 @@ TEST(WrongInput, Usage) {
            Wrong{"scoremle checkpoint show /nosuch",
                  "checkpoint: Directory does not exist: /nosuch (see scoremle checkpoint show --help)"},
            Wrong{"scoremle checkpoint verify configs", "cannot open configs/MANIFEST.pb: No such file or directory"},
-           Wrong{"scoremle data inspect", "data inspect: give --config, or --files and --size"},
+           Wrong{"scoremle data inspect", "data: give --config, or --files and --size"},
            Wrong{"scoremle evaluate --run /nosuch", "/nosuch: is not the folder of a run (it has no config.textproto)"},
            Wrong{"scoremle checkpoint list configs",
                  "configs: has no checkpoints; name the folder of a run (training.directory)"},
@@ -122,9 +122,13 @@ TEST(WrongInput, Configs) {
                  "configs/quickstart.textproto: model.channel_multipliers: 3 levels halve an image of 18 pixels to an "
                  "odd or too small size"},
            Wrong{"scoremle train --config configs/images32.textproto",
-                 "data.training: must be set: files, gaussian_field, uniform_pixels or "
+                 "data.training: must be set: files, packed, gaussian_field, uniform_pixels or "
                  "finite_set; for example --set 'data { training { files { "
                  "path: \"photos\" } } }'"},
+           Wrong{
+               quick + "--set 'data { training { packed { stage_to: \"\" } } }'",
+               "configs/quickstart.textproto: 2 fields are wrong:\n  data.training.packed.path: must name the folder of a packed "
+               "set\n  data.training.packed.stage_to: must name a folder, or be left out"},
            Wrong{
                quick + "--set 'training { micro_batch_images: 1000000 }'",
                "out of memory: activations need 875.91 GiB; use fewer images per batch, or training.recompute: BLOCKS"},
@@ -155,22 +159,46 @@ TEST(WrongInput, Data) {
   write("small.bin", std::string(3073, 'x'));
   std::filesystem::create_directories(folder / "loop");
   std::filesystem::create_symlink("itself", folder / "loop/itself");
+  write("a.npy", "no array");
+  write("a.npz", "no zip");
+  write("t-images-idx3-ubyte", "no images");
+  write("packed/index", "no index");
   const std::string at = folder.text() + "/",
                     inspect = "scoremle data inspect --output " + at + "sheet.png --size 8 --files ";
   const std::string advice = "; remove it, or leave such files out with data { unreadable: SKIP }";
   for (const Wrong& wrong : {
            Wrong{inspect + "/nosuch", "/nosuch: no such file or folder"},
-           Wrong{inspect + "README.md", "README.md: is no folder, .tar or CIFAR-10 .bin"},
+           Wrong{inspect + "README.md",
+                 "README.md: is no folder, .tar, CIFAR .bin, .npy, .npz or MNIST ...-idx3-ubyte(.gz)"},
            Wrong{inspect + "configs", "configs: holds no .png, .jpg or .jpeg"},
            Wrong{inspect + at + "text", at + "text/a.png is neither PNG nor JPEG" + advice},
            Wrong{inspect + at + "empty", at + "empty/a.jpg is empty" + advice},
            Wrong{inspect + at + "cut", at + "cut/a.jpg is a damaged JPEG (Premature end of JPEG file)" + advice},
            Wrong{inspect + at + "half.tar",
                  at + "half.tar: is not a whole, uncompressed tar: Unrecognized archive format at byte 0"},
-           Wrong{inspect + at + "odd.bin", at + "odd.bin: has 100 bytes, no multiple of the 3073 of a CIFAR-10 record"},
            Wrong{"scoremle data inspect --output " + at + "sheet.png --size 64 --files " + at + "small.bin",
                  at + "small.bin: record at byte 0 is 32x32, smaller than data.image_size 64" + advice},
            Wrong{inspect + at + "loop", at + "loop/itself: Too many levels of symbolic links"},
+           Wrong{inspect + at + "odd.bin", at + "odd.bin: has 100 bytes, no multiple of the 3073 of a CIFAR-10 record "
+                                                "or of the 3074 of a CIFAR-100 one"},
+           Wrong{inspect + at + "a.npy", at + "a.npy is no .npy array"},
+           Wrong{inspect + at + "a.npz",
+                 at + "a.npz: is not a whole .npz (zip): Unrecognized archive format at byte 0"},
+           Wrong{inspect + at + "t-images-idx3-ubyte",
+                 at + "t-labels-idx1-ubyte: is missing: the labels of " + at + "t-images-idx3-ubyte"},
+           Wrong{inspect + at + "packed",
+                 at + "packed/index: is damaged (its checksum is another); remove this set and make it again"},
+           Wrong{"scoremle data pack --size 8 --files " + at + "text --output " + at + "out",
+                 at + "text/a.png is neither PNG nor JPEG" + advice},
+           Wrong{"scoremle data pack --size 8 --files " + at + "text --output " + at + "text",
+                 at + "text: is there already; remove it, or name another folder"},
+           Wrong{"scoremle data pack --size 8 --files configs", "--output is required (see scoremle data --help)"},
+           Wrong{"scoremle data pack --size 8 --shard-mib 0 --output x --files configs",
+                 "--shard-mib: Value 0 not in range [1 - 1048576] (see scoremle data --help)"},
+           Wrong{"scoremle data pack --config quickstart --output x",
+                 "data pack: only images in files can be packed; give --files, or a config with them"},
+           Wrong{"scoremle bench data --packed configs",
+                 "configs: is no packed set of images (it has no file \"index\"); scoremle data pack makes one"},
            Wrong{"scoremle data inspect --output /nosuch/x.png --size 8 --files configs",
                  "/nosuch/x.png: cannot be written: /nosuch: No such file or directory"},
        }) {
@@ -264,8 +292,9 @@ TEST(WrongInput, MoreRanksThanMicroBatches) {
 TEST(Help, ListsEveryCommandAndFlag) {
   const auto all = run("scoremle --help-all");
   EXPECT_EQ(all.status, 0);
-  for (const char* flag : {"--config", "--set", "--resume", "--init-from", "--dry-run", "--run", "--images", "--estimator", "--output",
-                           "list", "show", "verify", "export", "import", "inspect", "step"}) {
+  for (const char* flag :
+       {"--config", "--set", "--resume", "--init-from", "--dry-run", "--run", "--images", "--estimator", "--output",
+        "list", "show", "verify", "export", "import", "inspect", "step"}) {
     EXPECT_NE(all.output.find(flag), std::string::npos) << flag;
   }
 }

@@ -1,4 +1,4 @@
-#include "distributed/file_io.h"
+#include "core/storage/file_io.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <cstring>
 
-namespace distributed {
+namespace core::storage {
 namespace {
 
 [[noreturn]] void fail(const char* what, const std::filesystem::path& path) {
@@ -87,4 +87,4 @@ std::uint64_t checksum(std::span<const std::byte> data) {
   return XXH3_64bits(data.data(), data.size());
 }
 
-}  // namespace distributed
+}  // namespace core::storage

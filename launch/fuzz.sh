@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Fuzzes every parser with libFuzzer under the address and undefined-behaviour sanitizers: launch/fuzz.sh [SECONDS [TARGET...]],
+# 600 seconds each and all targets of tests/fuzz where none is named. Inputs that were worth keeping, and any that
+# crashed, are in build-fuzz/corpus/TARGET and build-fuzz/crash-*.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+seconds=${1:-600}
+shift || true
+packages=(clang-16 libclang-rt-16-dev libomp-16-dev)
+launch/install.sh
+if ! dpkg-query -W "${packages[@]}" >/dev/null 2>&1; then
+  echo "fuzzing needs more packages. Run this, then start again: sudo apt-get install ${packages[*]}" >&2
+  exit 2
+fi
+cmake -S . -B build-fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++-16 -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSCOREMLE_FUZZ=ON -DSCOREMLE_TESTS=OFF
+[ $# -gt 0 ] || set -- $(basename -s .cpp tests/fuzz/*.cpp)
+cmake --build build-fuzz --target fuzz_seeds "${@/#/fuzz_}"
+
+cd build-fuzz
+rm -rf seeds && ./fuzz_seeds seeds
+mkdir -p seeds/config && cp ../configs/*.textproto seeds/config
+for target in "$@"; do
+  mkdir -p "corpus/$target"
+  echo "== $target: $seconds s"
+  ASAN_OPTIONS=allocator_may_return_null=1:detect_leaks=1 OMP_NUM_THREADS=1 TMPDIR=/dev/shm \
+    "./fuzz_$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -artifact_prefix="crash-$target-" \
+    -print_final_stats=1 "corpus/$target" "seeds/$target" 2>&1 | grep -E 'ERROR|SUMMARY|stat::number_of_executed|stat::peak|crash-|runtime error' || true
+  ls crash-"$target"-* >/dev/null 2>&1 && { echo "$target: crashed" >&2; exit 1; }
+done
+echo "no crash"
