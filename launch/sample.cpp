@@ -7,6 +7,7 @@
 #include "core/picture/npz.h"
 #include "core/picture/png.h"
 #include "core/sampling/settings.h"
+#include "core/sde/sde.h"
 #include "launch/command.h"
 #include "launch/trained.h"
 
