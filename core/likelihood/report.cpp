@@ -34,7 +34,7 @@ std::string text(const Report& report) {
     text += row("  diffusion", over_images(report.bound, [](const BoundTerms& t) { return t.diffusion; }),
                 "score matching, likelihood weighted");
     text += row("  reconstruction", over_images(report.bound, [](const BoundTerms& t) { return t.reconstruction; }),
-                "at the smallest time, with the 7 bits of a level's width");
+                "at the smallest time, with the bits of a level's width");
   }
   if (!report.ode.empty()) {
     const auto bits = over_images(report.ode, [](const OdeLikelihood& o) { return o.bits; });
