@@ -14,4 +14,7 @@ else
   ctest --output-on-failure --parallel "$(nproc)" -LE 'long|pypi' || status=$?
   echo "Left out: launch/test.sh -L long (trains for minutes), launch/test.sh -L pypi (TensorBoard reads the event files)"
 fi
+for folder in fixtures data; do
+  [ -d "../../shared/$folder" ] || echo "NOT TESTED: ../shared/$folder is absent, and its tests are not among these"
+done
 exit $status

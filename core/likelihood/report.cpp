@@ -30,7 +30,7 @@ std::vector<Row> rows(const Report& report) {
     };
     term("prior", &BoundTerms::prior, "KL to the prior, closed form");
     term("diffusion", &BoundTerms::diffusion, "score matching, likelihood weighted");
-    term("reconstruction", &BoundTerms::reconstruction, "at the smallest time, with the 7 bits of a level's width");
+    term("reconstruction", &BoundTerms::reconstruction, "at the smallest time, with the bits of a level's width");
   }
   if (!report.ode.empty()) {
     const auto bits = over_images(report.ode, [](const OdeLikelihood& o) { return o.bits; });

@@ -57,7 +57,7 @@ TEST(Config, OnlyWhatReadsImagesAsksForThem) {
   const RunConfig config = load_valid("images32", {}, presets);
   EXPECT_EQ(
       error_of([&] { require_source(config.data().training(), "data.training"); }),
-      "data.training: must be set: files, gaussian_field, uniform_pixels or finite_set; for example --set 'data { "
+      "data.training: must be set: files, packed, gaussian_field, uniform_pixels or finite_set; for example --set 'data { "
       "training { files { path: \"photos\" } } }'");
   EXPECT_NO_THROW(require_source(load_valid("images32", {files}, presets).data().training(), "data.training"));
 }
@@ -143,7 +143,7 @@ TEST(Config, ANetworkIsItsArchitectureImagesAndSde) {
     EXPECT_EQ(with(same), own) << same;
   }
   for (const char* other :
-       {"sde { kind: VE }", "sde { beta_max: 19 }", "data { channels: 3 }", "data { image_size: 32 }",
+       {"sde { kind: VE }", "sde { beta_max: 19 }", "data { channels: 3 }", "data { image_size: 32 } model { attention_sizes: 16 }",
         "model { channels: 64 }", "model { attention_sizes: [] }", "model { skip_rescale: false }"}) {
     EXPECT_NE(with(other), own) << other;
   }
