@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 
 #include "core/config/load.h"
@@ -22,9 +23,11 @@ void add_config_flags(CLI::App& command, ConfigFlags& flags) {
 CLI::Validator at_least(std::int64_t low) {
   return {[low](std::string& text) {
             std::int64_t value = 0;
-            const bool number = CLI::detail::lexical_cast(text, value);
-            return number && value >= low ? std::string()
-                                          : fmt::format("is {}, must be a whole number of at least {}", text, low);
+            const char* const end = text.data() + text.size();
+            const auto [read, error] = std::from_chars(text.data(), end, value);
+            return error == std::errc() && read == end && value >= low
+                       ? std::string()
+                       : fmt::format("is {}, must be a whole number of at least {}", text, low);
           },
           fmt::format("INT >= {}", low)};
 }

@@ -105,7 +105,7 @@ TEST(WrongInput, Configs) {
            Wrong{quick + "--set 'data { training { finite_set { images: 10 distinct: 4 } } }'",
                  "configs/quickstart.textproto: data.training.finite_set.images: is 10, must be a multiple of the 4 "
                  "distinct images: each occurs equally often"},
-           Wrong{quick + "--set 'model { channel_multipliers: [] }'",
+           Wrong{quick + "--set 'model { channel_multipliers: [] attention_sizes: [] }'",
                  "configs/quickstart.textproto: model.channel_multipliers: must have one entry a level, for example "
                  "[1, 2, 2]"},
            Wrong{"scoremle train --config nosuch", "nosuch" + presets},
