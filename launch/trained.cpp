@@ -38,7 +38,8 @@ std::function<void(std::int64_t, std::int64_t)> progress_bar(std::string name) {
              std::int64_t done, std::int64_t of) mutable {
     const double rate = static_cast<double>(done) / timer.seconds(), left = static_cast<double>(of - done) / rate;
     if (terminal) {
-      fmt::print(stderr, "\r{} {}/{}  {:.3g}/s  {:.0f} s left   {}", name, done, of, rate, left, done == of ? "\n" : "");
+      fmt::print(stderr, "\r{} {}/{}  {:.3g}/s  {:.0f} s left   {}", name, done, of, rate, left,
+                 done == of ? "\n" : "");
     } else if (done * 10 / of > tenth) {
       tenth = done * 10 / of;
       fmt::print(stderr, "{} {}/{}  {:.3g}/s  {:.0f} s left\n", name, done, of, rate, left);
