@@ -24,8 +24,8 @@ h3 { font-size: .95rem; font-weight: 600; margin: 0 0 .4rem; }
 p { margin: .3rem 0; } .quiet { color: var(--quiet); font-size: .9rem; overflow-wrap: anywhere; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: .9rem; min-width: 0; }
 .figures, .plots { display: grid; gap: .8rem; }
-.figures { grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); margin-top: 1rem; }
-.figures b { display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums; }
+.figures { grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); margin-top: 1rem; }
+.figures b { display: block; font-size: 1.2rem; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .plots { grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .95rem; }
@@ -45,6 +45,7 @@ svg polyline, svg line[class^="series"] { fill: none; stroke: var(--c); stroke-w
 svg circle { fill: var(--c); } svg .band { fill: var(--c); opacity: .18; }
 svg .reference { stroke: var(--mark); stroke-width: 1.5; stroke-dasharray: 6 4; }
 @media (max-width: 40rem) {
+  svg { font-size: 17px; }
   .likelihood thead { display: none; } .likelihood tr { display: grid; grid-template-columns: 1fr auto auto;
     border-bottom: 1px solid var(--line); padding: .4rem 0; }
   .likelihood td { border: 0; padding: 0 0 0 .6rem; } .likelihood td:first-child { padding-left: 0; }

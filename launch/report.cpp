@@ -57,7 +57,7 @@ std::vector<Plot> plots_of(const std::filesystem::path& metrics, const std::opti
            {"learning_rate", "Learning rate"},
            {"images_per_second", "Images per second"}}) {
     const auto points = distributed::read_curve(metrics, field);
-    if (!points.empty()) plots.push_back(plot_of(title, field, thinned(points)));
+    if (!points.empty()) plots.push_back(plot_of(title, "", thinned(points)));
   }
   return plots;
 }

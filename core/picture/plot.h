@@ -26,8 +26,8 @@ struct Plot {
 /// Draws 960 x 600 pixels. Points that are not finite are left out. Throws InputError where the file cannot be written.
 void write_plot(const std::filesystem::path& file, const Plot& plot);
 
-/// The plot as an <svg> element of 480 x 300 units, without its title. Colours are the page's: classes axis, grid,
-/// series0, series1, ..., band and reference.
+/// The plot as an <svg> element of 480 x 300 units, without its title; a series without a name is not in the legend.
+/// Colours are the page's: classes axis, grid, series0, series1, ..., band and reference.
 std::string svg(const Plot& plot);
 
 }  // namespace core::picture

@@ -34,7 +34,7 @@ class Drawing {
     for (const Reference& reference : plot_.references) {
       add(R"(<line class="reference" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>)", left, width - right,
           at_y(reference.y), at_y(reference.y));
-      legend(fmt::format("reference"), fmt::format("{}: {:.4f}", reference.name, reference.y), line++);
+      legend("reference", fmt::format("{}: {:.4f}", reference.name, reference.y), line++);
     }
     for (std::size_t i = 0; i < plot_.series.size(); ++i)
       legend(fmt::format("series{}", i), plot_.series[i].name, line++);
@@ -92,6 +92,7 @@ class Drawing {
   }
 
   void legend(const std::string& kind, const std::string& name, int line) {
+    if (name.empty()) return;
     const double y = top + 16 + 19 * line, x = width - right - 8;
     add(R"(<line class="{}" x1="{}" x2="{}" y1="{}" y2="{}"/>)", kind, x - 22, x, y - 4.5, y - 4.5);
     add(R"(<text class="axis" x="{}" y="{}" text-anchor="end">{}</text>)", x - 28, y, name);
