@@ -194,7 +194,7 @@ TEST(WrongInput, Data) {
                  at + "text: is there already; remove it, or name another folder"},
            Wrong{"scoremle data pack --size 8 --files configs", "--output is required (see scoremle data pack --help)"},
            Wrong{"scoremle data pack --size 8 --shard-mib 0 --output x --files configs",
-                 "--shard-mib: Value 0 not in range [1 - 1048576] (see scoremle data pack --help)"},
+                 "--shard-mib: Value 0 not in range 1 to 1048576 (see scoremle data pack --help)"},
            Wrong{"scoremle data pack --config quickstart --output x",
                  "data pack: only images in files can be packed; give --files, or a config with them"},
            Wrong{"scoremle bench data --packed configs",
