@@ -23,6 +23,14 @@ void multiply(int threads, std::int64_t rows, std::int64_t columns, std::int64_t
   });
 }
 
+/// Of two rows. Not a product of matrices of a library, whose rows have other bits at other places of a batch.
+float dot(std::int64_t count, const float* __restrict a, const float* __restrict b) {
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t i = 0; i < count; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
 }  // namespace
 
 Step prepare(const Linear& op, const CpuContext& context) {
@@ -30,12 +38,12 @@ Step prepare(const Linear& op, const CpuContext& context) {
   ensure(op.weight.shape == Shape{k, c} && op.y.shape == Shape{m, k}, "Linear takes x[m,c], weight[k,c], y[m,k]");
   ensure(!op.bias || op.bias.shape == Shape{k}, "Linear's bias is [k]");
   return {[=, threads = context.threads](const Memory& memory) {
+    const float *const x = memory.at<float>(op.x), *const weight = memory.at<float>(op.weight);
     const float* const bias = memory.at<float>(op.bias);
     float* const y = memory.at<float>(op.y);
-    for (std::int64_t i = 0; i < m; ++i)
-      for (std::int64_t j = 0; j < k; ++j) y[i * k + j] = bias ? bias[j] : 0;
-    multiply(threads, m, k, c, Matrix{memory.at<float>(op.x), c},
-             Matrix{memory.at<float>(op.weight), c, Transpose::yes}, Mode::accumulate, y);
+    parallel_for(threads, k, [&](std::int64_t j) {
+      for (std::int64_t i = 0; i < m; ++i) y[i * k + j] = dot(c, x + i * c, weight + j * c) + (bias ? bias[j] : 0);
+    });
   }};
 }
 

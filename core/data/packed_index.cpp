@@ -44,7 +44,8 @@ bool is_consistent(const PackedIndex& index) {
 }  // namespace
 
 bool is_packed(const fs::path& folder) {
-  return fs::is_regular_file(folder / "index");
+  std::error_code unreadable;  // then it is for whoever reads the folder to say so
+  return fs::is_regular_file(folder / "index", unreadable);
 }
 
 void write_index(const fs::path& folder, const PackedIndex& index) {

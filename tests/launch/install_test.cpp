@@ -16,8 +16,8 @@ TEST(Install, TheInstalledBinaryFindsItsPresets) {
   EXPECT_NE(outcome.output.find("parameters           748737"), std::string::npos) << outcome.output;
   const auto unknown = tests::run(start + "train --config nosuch");
   EXPECT_EQ(unknown.status, 2);
-  EXPECT_NE(unknown.output.find(" cifar10_ddpmpp_vp_likelihood images32 quickstart"), std::string::npos)
-      << unknown.output;
+  for (const char* preset : {" cifar10_ddpmpp_vp_likelihood ", " images32 ", " quickstart "})
+    EXPECT_NE(unknown.output.find(preset), std::string::npos) << unknown.output;
 }
 
 }  // namespace

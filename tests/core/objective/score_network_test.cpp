@@ -125,6 +125,39 @@ TEST(ScoreNetwork, TraceAgreesWithFiniteDifferencesAndCallsOfAnySizeAgree) {
   EXPECT_TRUE(std::equal(alone.begin(), alone.end(), score.begin() + 9 * d));
 }
 
+TEST(ScoreNetwork, AnImageHasTheSameBitsAtEveryPlaceOfABatch) {
+  const kernels::Sde sde{.kind = kernels::SdeKind::vp};
+  ScoreNetwork network({.image_size = 16,
+                        .image_channels = 1,
+                        .channels = 32,
+                        .channel_multipliers = {1, 2},
+                        .blocks = 1,
+                        .attention_sizes = {8}},
+                       sde, 8, 1);
+  std::vector<std::vector<float>> weights;
+  for (std::size_t p = 0; p < network.parameters().size(); ++p) {
+    weights.emplace_back(static_cast<std::size_t>(network.parameters()[p].tensor.shape.elements()));
+    for (std::size_t i = 0; i < weights[p].size(); ++i)
+      weights[p][i] = 0.1f * static_cast<float>(std::sin(static_cast<double>(p + 3 * i)));
+  }
+  for (std::size_t p = 0; p < weights.size(); ++p) network.bind(p, weights[p]);
+  constexpr std::size_t d = 256;
+  std::vector<double> t(8, 0.3), x(8 * d), v(8 * d), score(8 * d), trace(8);
+  for (std::size_t i = 0; i < 8 * d; ++i) x[i] = std::cos(0.7 * static_cast<double>(i)), v[i] = i % 3 == 0 ? -1 : 1;
+  std::vector<double> first, first_trace;
+  for (std::size_t place = 0; place < 8; ++place) {
+    std::vector<double> mixed = x, probes = v;
+    std::copy_n(x.begin(), d, mixed.begin() + static_cast<std::ptrdiff_t>(place * d));
+    std::copy_n(v.begin(), d, probes.begin() + static_cast<std::ptrdiff_t>(place * d));
+    network.score().with_trace(t, mixed, probes, score, trace);
+    const std::vector<double> own(score.begin() + static_cast<std::ptrdiff_t>(place * d),
+                                  score.begin() + static_cast<std::ptrdiff_t>((place + 1) * d));
+    if (place == 0) first = own, first_trace = {trace[0]};
+    EXPECT_EQ(own, first) << place;
+    EXPECT_EQ(trace[place], first_trace[0]) << place;
+  }
+}
+
 /// A small network with two classes, all weights distinct.
 struct Conditional {
   explicit Conditional(bool null_label)
