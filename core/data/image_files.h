@@ -31,7 +31,8 @@ struct ImageFile {
   std::int64_t offset = 0, bytes = 0;
   std::int32_t label = 0;
 
-  /// "photos/a.png", "shard.tar: cats/a.png at byte 512", "data_batch_1.bin: record at byte 3073".
+  /// "photos/a.png", "shard.tar: cats/a.png at byte 512", "data_batch_1.bin: record at byte 3074": where its pixels
+  /// are.
   std::string name() const;
 };
 

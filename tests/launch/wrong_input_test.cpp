@@ -187,7 +187,7 @@ TEST(WrongInput, Data) {
            Wrong{inspect + at + "half.tar",
                  at + "half.tar: is not a whole, uncompressed tar: Unrecognized archive format at byte 0"},
            Wrong{"scoremle data inspect --output " + at + "sheet.png --size 64 --files " + at + "small.bin",
-                 at + "small.bin: record at byte 0 is 32x32, smaller than data.image_size 64" + advice},
+                 at + "small.bin: record at byte 1 is 32x32, smaller than data.image_size 64" + advice},
            Wrong{inspect + at + "loop", at + "loop/itself: Too many levels of symbolic links"},
            Wrong{inspect + at + "odd.bin", at + "odd.bin: has 100 bytes, no multiple of the 3073 of a CIFAR-10 record "
                                                 "or of the 3074 of a CIFAR-100 one"},
