@@ -46,9 +46,13 @@ struct VectorKernels {
 };
 extern const VectorKernels avx2_kernels, avx512_kernels;
 
-/// Those with the newest instructions that this CPU has.
+/// Those with the newest instructions that this CPU has. What x86-64-v4 adds is named one by one: older compilers that
+/// build for it do not know it as a feature.
 inline const VectorKernels& vector_kernels() {
-  return __builtin_cpu_supports("x86-64-v4") ? avx512_kernels : avx2_kernels;
+  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512vl");
+  return avx512 ? avx512_kernels : avx2_kernels;
 }
 
 }  // namespace kernels
