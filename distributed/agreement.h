@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "core/storage/file_io.h"
 #include "distributed/communicator.h"
-#include "distributed/file_io.h"
 
 namespace distributed {
 
@@ -25,7 +25,7 @@ std::optional<Failure> attempt(Communicator& communicator, Work work) {
   std::optional<Failure> mine;
   try {
     work();
-  } catch (const FileError& error) {
+  } catch (const core::storage::FileError& error) {
     mine = Failure{error.code, error.what()};
   } catch (const std::exception& error) {
     mine = Failure{unknown_failure, error.what()};

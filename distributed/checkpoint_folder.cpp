@@ -7,7 +7,7 @@
 #include <optional>
 #include <string_view>
 
-#include "distributed/file_io.h"
+#include "core/storage/file_io.h"
 
 namespace distributed {
 namespace {
@@ -41,7 +41,7 @@ std::vector<std::string> names_with_prefix(const std::filesystem::path& folder, 
     if (name.starts_with(prefix)) names.push_back(name);
   }
   if (error && error != std::errc::no_such_file_or_directory) {
-    throw FileError(error.value(), fmt::format("cannot list {}: {}", folder.string(), error.message()));
+    throw core::storage::FileError(error.value(), fmt::format("cannot list {}: {}", folder.string(), error.message()));
   }
   std::ranges::sort(names);
   return names;
@@ -67,23 +67,24 @@ std::int64_t newest_generation(const std::filesystem::path& folder) {
 std::int64_t claim_generation(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error) throw FileError(error.value(), fmt::format("cannot make {}: {}", folder.string(), error.message()));
+  if (error)
+    throw core::storage::FileError(error.value(), fmt::format("cannot make {}: {}", folder.string(), error.message()));
   while (true) {
     const std::int64_t generation = newest_generation(folder) + 1;
     try {
-      make_directory(folder / fmt::format(".gen_{:05}", generation));
-    } catch (const FileError& claimed) {
+      core::storage::make_directory(folder / fmt::format(".gen_{:05}", generation));
+    } catch (const core::storage::FileError& claimed) {
       if (claimed.code != EEXIST) throw;
       continue;  // another job was faster
     }
-    sync_directory(folder);
+    core::storage::sync_directory(folder);
     return generation;
   }
 }
 
 void quarantine(const std::filesystem::path& folder, const std::string& name) {
-  rename_directory(folder / name, folder / (".bad." + name));
-  sync_directory(folder);
+  core::storage::rename_directory(folder / name, folder / (".bad." + name));
+  core::storage::sync_directory(folder);
 }
 
 int prune(const std::filesystem::path& folder, int keep) {
@@ -91,7 +92,7 @@ int prune(const std::filesystem::path& folder, int keep) {
   int removed = 0;
   for (std::size_t i = keep; i < all.size(); ++i) {
     const std::filesystem::path doomed = folder / (".tmp.del." + all[i].text());
-    rename_directory(folder / all[i].text(), doomed);
+    core::storage::rename_directory(folder / all[i].text(), doomed);
     remove_directory(doomed);
     ++removed;
   }
@@ -105,7 +106,9 @@ void remove_leftovers(const std::filesystem::path& folder) {
 void remove_directory(const std::filesystem::path& directory) {
   std::error_code error;
   std::filesystem::remove_all(directory, error);
-  if (error) throw FileError(error.value(), fmt::format("cannot delete {}: {}", directory.string(), error.message()));
+  if (error)
+    throw core::storage::FileError(error.value(),
+                                   fmt::format("cannot delete {}: {}", directory.string(), error.message()));
 }
 
 }  // namespace distributed

@@ -31,7 +31,7 @@ CheckpointSummary summarise(const std::filesystem::path& folder, const Checkpoin
     summary.bytes = bytes_of(manifest);
     summary.ranks = manifest.shards_size();
     summary.written_at = manifest.written_at();
-  } catch (const FileError& error) {
+  } catch (const core::storage::FileError& error) {
     summary.condition = CheckpointCondition::unreadable;
     summary.problem = error.what();
   }
@@ -101,7 +101,7 @@ std::vector<std::string> verify_checkpoint(const std::filesystem::path& checkpoi
   const auto note_failure = [&](auto work) {
     try {
       work();
-    } catch (const FileError& error) {
+    } catch (const core::storage::FileError& error) {
       problems.emplace_back(error.what());
     }
   };

@@ -1,5 +1,7 @@
 #include "distributed/curves.h"
 
+#include <fmt/format.h>
+
 #include "core/picture/plot.h"
 #include "distributed/metrics.h"
 
@@ -29,6 +31,17 @@ void draw_curves(const std::filesystem::path& run, std::optional<double> entropy
     if (entropy) plot.references.push_back({"entropy of the source", *entropy});
   }
   core::picture::write_plot(run / "curves.png", plot);
+}
+
+std::string heldout_table(const std::filesystem::path& run, std::optional<double> entropy) {
+  const auto points = read_curve(run / "metrics.jsonl", "heldout_bits");
+  if (points.empty()) return "";
+  std::string table = fmt::format("{:>10}  held-out bound, bits/dim{}\n", "step", entropy ? "  above the entropy" : "");
+  for (const CurvePoint& point : points) {
+    table += fmt::format("{:>10}  {:.4f} ± {:.4f}", point.step, point.value, point.standard_error);
+    table += entropy ? fmt::format("{:11}{:+.4f}\n", "", point.value - *entropy) : "\n";
+  }
+  return table;
 }
 
 }  // namespace distributed

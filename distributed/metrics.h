@@ -60,6 +60,10 @@ class Metrics {
   Metrics(const std::filesystem::path& folder, std::int64_t from_step);
   void write(const Progress& progress);
   void write_heldout(std::int64_t step, double bits_per_dim, double standard_error, std::int64_t images);
+  /// For TensorBoard only.
+  void write_picture(std::int64_t step, const std::string& tag, const core::picture::Picture& picture) {
+    events_.write(step, tag, picture);
+  }
 
  private:
   void append(const std::string& line);

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "core/storage/file_io.h"
 #include "distributed/checkpoint.pb.h"
-#include "distributed/file_io.h"
 #include "distributed/sections.h"
 
 namespace distributed {
@@ -44,7 +44,7 @@ class ShardReader {
  private:
   std::span<const std::byte> block(std::int64_t index);
 
-  File file_;
+  core::storage::File file_;
   std::int64_t payload_bytes_ = 0;
   std::vector<std::uint64_t> table_;
   std::vector<std::byte> buffer_;

@@ -9,6 +9,7 @@
 #include "core/sde/sde.h"
 #include "distributed/checkpoint_read.h"
 #include "distributed/curves.h"
+#include "distributed/drawing.h"
 #include "distributed/initial_weights.h"
 #include "distributed/interrupt.h"
 #include "distributed/sections.h"
@@ -37,6 +38,9 @@ std::filesystem::path folder_of(const RunConfig& config) {
 bool due(std::int64_t step, std::int64_t every, std::int64_t steps) {
   return every > 0 && ((step + 1) % every == 0 || step + 1 == steps);
 }
+
+/// Of a trace; the step before them also brings the memory.
+constexpr std::int64_t traced_steps = 5;
 
 }  // namespace
 
@@ -72,6 +76,8 @@ Trainer::Trainer(const RunConfig& config, Communicator& communicator, const core
   if (heldout && config.training().evaluate_every() > 0) {
     if (const auto entropy = heldout->entropy()) entropy_ = entropy->bits_per_dim;
     evaluator_.emplace(config, communicator, *heldout, config.training().evaluate_images());
+  }
+  if (evaluator_ || config.training().sample_every() > 0) {
     network_ = std::make_unique<core::objective::ScoreNetwork>(
         core::model::unet_spec(config), time_law_.sde, config.evaluation().batch_images(), config.training().threads());
     ema_.emplace(parameters_.layout().total);
@@ -138,18 +144,25 @@ int Trainer::run() {
   const std::int64_t steps = config_.training().steps();
   stretch_ = Stretch();
   for (std::int64_t step = first_step_; step < steps; ++step) {
+    if (step == first_step_ + 1 && !trace_file_.empty()) start_trace();
     train_step(step);
     stopping_ = agreed_to_stop();
+    if (timeline_ && (stopping_ || step == first_step_ + traced_steps || step + 1 == steps)) finish_trace();
     if (stopping_ || due(step, config_.training().log_every(), steps)) report(step);
     if (evaluator_ && due(step, config_.training().evaluate_every(), steps)) evaluate(step);
+    if (due(step, config_.training().sample_every(), steps)) sample(step);
     if (stopping_ || due(step, config_.training().checkpoint_every(), steps)) save(step);
     if (stopping_ && step + 1 < steps) return exit_interrupted;
   }
-  if (leads()) draw_curves(folder_of(config_), entropy_);
+  if (leads()) {
+    draw_curves(folder_of(config_), entropy_);
+    fmt::print("{}", heldout_table(folder_of(config_), entropy_));
+  }
   return 0;
 }
 
 void Trainer::train_step(std::int64_t step) {
+  const Timeline::Span whole(timeline_.get(), fmt::format("step {}", step));
   const MicroBatches own = reducer_.micro_batches();
   for (int micro_batch = own.begin; micro_batch < own.end; ++micro_batch) {
     compute(step, micro_batch);
@@ -159,16 +172,31 @@ void Trainer::train_step(std::int64_t step) {
     reducer_.add(micro_batch, bits.numbers());
   }
   const Timer waiting;
-  const std::vector<double> numbers = reducer_.finish();
-  const double norm = std::sqrt(squared_norm(communicator_, parameters_.gradient()));
+  const auto [numbers, norm] = finish_gradient();
   stretch_.waited(waiting.seconds());
   if (!std::isfinite(norm)) report_non_finite_gradient(step);
+  const Timeline::Span update(timeline_.get(), "update");
   optimizer_.step(step, norm);
   if (parameters_.sharding() == Sharding::optimizer) gather_shards(communicator_, parameters_.weights());
   stretch_.add(LossBits(numbers), norm);
 }
 
+/// The summed numbers of all micro-batches, and the norm of the summed gradient.
+std::pair<std::vector<double>, double> Trainer::finish_gradient() {
+  const Timeline::Span span(timeline_.get(), "sum of gradients");
+  std::vector<double> numbers = reducer_.finish();
+  return {std::move(numbers), std::sqrt(squared_norm(communicator_, parameters_.gradient()))};
+}
+
 void Trainer::compute(std::int64_t step, int micro_batch) {
+  upload_images(step, micro_batch);
+  distributed::run(*executor_, training_.program, timeline_.get());
+  executor_->download(training_.loss, std::span(losses_));
+  executor_->download(training_.time, std::span(times_));
+}
+
+void Trainer::upload_images(std::int64_t step, int micro_batch) {
+  const Timeline::Span span(timeline_.get(), "images");
   const auto images = std::ssize(losses_);
   loader_.fill(step, micro_batch * images, images, pixels_, samples_, positions_);
   executor_->upload(training_.pixels, std::span<const std::uint8_t>(pixels_));
@@ -177,9 +205,6 @@ void Trainer::compute(std::int64_t step, int micro_batch) {
     executor_->upload(training_.labels, std::span<const std::int64_t>(labels_));
   }
   executor_->upload(training_.positions, std::span<const std::int64_t>(positions_));
-  executor_->run();
-  executor_->download(training_.loss, std::span(losses_));
-  executor_->download(training_.time, std::span(times_));
 }
 
 void Trainer::check_finite(std::int64_t step, int micro_batch) {
@@ -232,11 +257,16 @@ void Trainer::report(std::int64_t step) {
   stretch_ = Stretch();
 }
 
-void Trainer::evaluate(std::int64_t step) {
-  const Timer timer;
+/// The averaged weights of all ranks, for the network.
+void Trainer::gather_ema() {
   const std::span<float> own = parameters_.range().of(ema_->span());
   std::copy(parameters_.ema().begin(), parameters_.ema().end(), own.begin());
   if (parameters_.sharding() == Sharding::optimizer) gather_shards(communicator_, ema_->span());
+}
+
+void Trainer::evaluate(std::int64_t step) {
+  const Timer timer;
+  gather_ema();
   std::vector<double> totals;
   for (const core::likelihood::BoundTerms& terms : evaluator_->bound(*network_)) totals.push_back(terms.total());
   const core::likelihood::Summary bound = core::likelihood::summarise(totals);
@@ -250,6 +280,22 @@ void Trainer::evaluate(std::int64_t step) {
   stretch_.paused(timer.seconds());
 }
 
+void Trainer::sample(std::int64_t step) {
+  const Timer timer;
+  gather_ema();
+  const Drawn drawn = draw_images(config_, communicator_, *network_, config_.training().sample_images(), {});
+  if (leads()) {
+    const core::picture::Picture picture = grid_of(drawn, config_);
+    const auto file = folder_of(config_) / fmt::format("samples_{:010}.png", step + 1);
+    core::picture::write_png(file, picture);
+    metrics_->write_picture(step + 1, "samples", picture);
+    fmt::print("step {}/{}  {} samples, {} evaluations each: {}\n", step + 1, config_.training().steps(), drawn.count,
+               drawn.evaluations, file.string());
+    std::fflush(stdout);
+  }
+  stretch_.paused(timer.seconds());
+}
+
 void Trainer::save(std::int64_t step) {
   const SaveResult result = store_->save(step + 1, shard_sections(parameters_), {});
   const bool last = step + 1 == config_.training().steps() || stopping_;
@@ -257,6 +303,26 @@ void Trainer::save(std::int64_t step) {
   if (last && result.outcome == SaveOutcome::failed) throw kernels::RunError(result.text, exit_not_saved);
   if (leads()) fmt::print(result.outcome == SaveOutcome::committed ? stdout : stderr, "{}\n", result.text);
   stretch_.paused(result.seconds);
+}
+
+void Trainer::trace(const std::filesystem::path& file) {
+  kernels::require(first_step_ + 1 < config_.training().steps(),
+                   "--trace: traces from the second step of a job on, but this one goes from step {} to {}",
+                   first_step_, config_.training().steps());
+  trace_file_ = file;
+}
+
+void Trainer::start_trace() {
+  communicator_.barrier();  // the ranks' clocks begin together
+  timeline_ = std::make_unique<Timeline>();
+}
+
+void Trainer::finish_trace() {
+  const std::vector<std::string> events = communicator_.all_gather(timeline_->events(communicator_.rank()));
+  timeline_.reset();
+  if (!leads()) return;
+  write_timeline(trace_file_, events);
+  fmt::print("trace: {} (open it in ui.perfetto.dev or chrome://tracing)\n", trace_file_.string());
 }
 
 bool Trainer::agreed_to_stop() {

@@ -15,6 +15,7 @@
 #include "distributed/optimizer.h"
 #include "distributed/parameters.h"
 #include "distributed/reducer.h"
+#include "distributed/timeline.h"
 
 namespace distributed {
 
@@ -33,6 +34,10 @@ class Trainer {
   Trainer(const core::config::RunConfig& config, Communicator& communicator, const core::data::Dataset& training,
           const core::data::Dataset* heldout, Start start);
 
+  /// To be written to `file` by run(): what ran when in five of its steps, the second to the sixth. Throws InputError
+  /// where there are no two steps to run.
+  void trace(const std::filesystem::path& file);
+
   /// Trains to the last step or until interrupted. Returns the process's exit status: 0 or exit_interrupted.
   int run();
 
@@ -41,12 +46,18 @@ class Trainer {
   void prepare_state(Start start);
   void train_step(std::int64_t step);
   void compute(std::int64_t step, int micro_batch);
+  void upload_images(std::int64_t step, int micro_batch);
+  std::pair<std::vector<double>, double> finish_gradient();
   void check_finite(std::int64_t step, int micro_batch);
   [[noreturn]] void report_non_finite_gradient(std::int64_t step);
   void report(std::int64_t step);
+  void gather_ema();
   void evaluate(std::int64_t step);
+  void sample(std::int64_t step);
   void save(std::int64_t step);
   bool agreed_to_stop();
+  void start_trace();
+  void finish_trace();
   bool leads() const { return communicator_.rank() == 0; }
 
   const core::config::RunConfig& config_;
@@ -61,13 +72,16 @@ class Trainer {
   std::unique_ptr<core::program::Executor> executor_;
   bool exchanging_ = true;  // false while a step is run again to find a non-finite value
   std::optional<CheckpointStore> store_;
-  std::optional<Metrics> metrics_;                          // of rank 0
-  std::optional<Evaluator> evaluator_;                      // of the held-out images
-  std::unique_ptr<core::objective::ScoreNetwork> network_;  // that reads ema_
+  std::optional<Metrics> metrics_;      // of rank 0
+  std::optional<Evaluator> evaluator_;  // of the held-out images
+  std::unique_ptr<core::objective::ScoreNetwork>
+      network_;  // that reads ema_, where one of them or samples are asked for
   std::optional<Floats> ema_;
   std::optional<double> entropy_;  // of the held-out source
   std::int64_t first_step_ = 0;
   bool stopping_ = false;
+  std::filesystem::path trace_file_;
+  std::unique_ptr<Timeline> timeline_;  // while steps are traced
 
   std::vector<std::uint8_t> pixels_;
   std::vector<std::int64_t> samples_, labels_, positions_;

@@ -11,11 +11,14 @@
 #include "distributed/metrics.h"
 #include "distributed/optimizer.h"
 #include "distributed/squared_norm.h"
+#include "distributed/timeline.h"
 #include "kernels/floor.h"
 #include "launch/bench.h"
 
 namespace launch {
 namespace {
+
+constexpr const char* update_name = "norm, clip, Adam, EMA";
 
 /// A training step on weights as they are at the start and images of zeros: one micro-batch forward and back, and the
 /// update that follows the last micro-batch of a step.
@@ -38,12 +41,28 @@ class TrainingStep {
     }
   }
 
-  void run_micro_batch() { executor_->run(); }
-  void update() { optimizer_.step(0, std::sqrt(distributed::squared_norm(*communicator_, parameters_.gradient()))); }
+  void run_micro_batch(distributed::Timeline* timeline = nullptr) {
+    distributed::run(*executor_, training_.program, timeline);
+  }
+  void update(distributed::Timeline* timeline = nullptr) {
+    const distributed::Timeline::Span span(timeline, update_name);
+    optimizer_.step(0, std::sqrt(distributed::squared_norm(*communicator_, parameters_.gradient())));
+  }
   /// The gradient is read twice, weights, both moments and the averaged weights are read and written.
   double update_bytes() const { return 10.0 * sizeof(float) * static_cast<double>(parameters_.layout().total); }
   const core::program::Program& program() const { return training_.program; }
-  std::vector<core::program::OperationTime> profile(int runs) { return executor_->profile(runs); }
+  /// Seconds of every record, of the fastest of some runs.
+  std::vector<double> times(int runs) {
+    std::vector<double> best(training_.program.ops().size(), INFINITY);
+    for (int r = 0; r < runs; ++r) {
+      distributed::Timer timer;
+      executor_->run([&](std::size_t record) {
+        best[record] = std::min(best[record], timer.seconds());
+        timer = {};
+      });
+    }
+    return best;
+  }
 
  private:
   core::objective::TrainingProgram training_;
@@ -74,13 +93,14 @@ struct Row {
 /// Rows by kind of record, the longest first.
 std::vector<Row> rows_of(TrainingStep& step, const kernels::MachineSpeed& speed, int runs) {
   std::map<std::string, Row> rows;
-  const auto times = step.profile(runs);
+  const std::vector<double> times = step.times(runs);
   for (std::size_t i = 0; i < times.size(); ++i) {
-    Row& row = rows[times[i].operation];
-    row.name = times[i].operation;
-    row.seconds += times[i].seconds;
-    row.floor += kernels::floor_seconds(step.program().ops()[i], speed);
-    row.flops += times[i].flops;
+    const core::program::Op& op = step.program().ops()[i];
+    Row& row = rows[kernels::name(op)];
+    row.name = kernels::name(op);
+    row.seconds += times[i];
+    row.floor += kernels::floor_seconds(op, speed);
+    row.flops += kernels::flops(op);
     ++row.records;
   }
   std::vector<Row> sorted;
@@ -91,19 +111,25 @@ std::vector<Row> rows_of(TrainingStep& step, const kernels::MachineSpeed& speed,
 
 int bench_step(const BenchFlags& flags, Session& session) {
   const core::config::RunConfig config = load(flags.config, session);
+  if (!flags.trace.empty()) require_writable(flags.trace);
   TrainingStep step(config);
   step.run_micro_batch();  // the first one also brings the memory
   step.update();
+  if (!flags.trace.empty()) {
+    distributed::Timeline timeline;
+    step.run_micro_batch(&timeline);
+    step.update(&timeline);
+    const std::string events[] = {timeline.events(0)};
+    distributed::write_timeline(flags.trace, events);
+  }
   const double micro_batch = fastest(flags.runs, [&] { step.run_micro_batch(); });
   const double update = fastest(flags.runs, [&] { step.update(); });
   const double whole = micro_batch + update;
 
   const kernels::MachineSpeed speed = kernels::measure_machine(config.training().threads());
   std::vector<Row> rows = rows_of(step, speed, flags.runs);
-  rows.push_back({.name = "norm, clip, Adam, EMA",
-                  .seconds = update,
-                  .floor = step.update_bytes() / speed.bytes_per_second,
-                  .records = 1});
+  rows.push_back(
+      {.name = update_name, .seconds = update, .floor = step.update_bytes() / speed.bytes_per_second, .records = 1});
   double floor = 0;
   for (const Row& row : rows) floor += row.floor;
   fmt::print("floor: products at {:.0f} GFLOP/s, a quarter of them for 3x3 convolutions; operands at {:.0f} GB/s\n",
@@ -135,11 +161,13 @@ void add_bench(CLI::App& app, Action& chosen) {
     auto flags = std::make_shared<BenchFlags>();
     add_config_flags(*command, flags->config);
     command->add_option("--runs", flags->runs, "Runs; the fastest counts")->check(at_least(1))->capture_default_str();
+    if (act == bench_step) add_trace_flag(*command, flags->trace, "Write when every record of one step ran");
     command->callback(
         [flags, act, &chosen] { chosen = [flags, act](Session& session) { return act(*flags, session); }; });
   };
   add("step",
-      "Time a training step, one micro-batch and the update, by kind of record, beside the least that this machine needs",
+      "Time a training step, one micro-batch and the update, by kind of record, beside the least that this machine "
+      "needs",
       bench_step);
   add("reduction", "Time how much of the exchange of gradients is hidden behind the backward pass; under mpirun",
       bench_reduction);

@@ -8,6 +8,7 @@ namespace launch {
 struct BenchFlags {
   ConfigFlags config;
   int runs = 5;
+  std::string trace;
 };
 
 /// Times one step on several ranks: computing, exchanging, and both at once, in both reductions. Collective.

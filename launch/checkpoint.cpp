@@ -1,8 +1,8 @@
 // scoremle checkpoint: what a run has saved, whether it is whole, and its weights as files of other programs.
 #include <iostream>
 
+#include "core/storage/file_io.h"
 #include "distributed/checkpoint_report.h"
-#include "distributed/file_io.h"
 #include "launch/checkpoint_files.h"
 #include "launch/command.h"
 
@@ -14,7 +14,7 @@ template <typename F>
 int with_file_errors(F&& f) {
   try {
     return f();
-  } catch (const distributed::FileError& error) {
+  } catch (const core::storage::FileError& error) {
     throw kernels::InputError(error.what());
   }
 }

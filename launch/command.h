@@ -49,6 +49,9 @@ struct ConfigFlags {
 };
 void add_config_flags(CLI::App& command, ConfigFlags& flags);
 
+/// --trace FILE.
+void add_trace_flag(CLI::App& command, std::string& file, const std::string& help);
+
 /// A flag's value must be a whole number of at least `low`.
 CLI::Validator at_least(std::int64_t low);
 

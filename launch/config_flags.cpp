@@ -20,6 +20,10 @@ void add_config_flags(CLI::App& command, ConfigFlags& flags) {
       ->take_all();
 }
 
+void add_trace_flag(CLI::App& command, std::string& file, const std::string& help) {
+  command.add_option("--trace", file, help + ", as JSON for ui.perfetto.dev or chrome://tracing")->type_name("FILE");
+}
+
 CLI::Validator at_least(std::int64_t low) {
   return {[low](std::string& text) {
             std::int64_t value = 0;

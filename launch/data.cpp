@@ -52,6 +52,8 @@ std::pair<core::config::RunConfig, core::config::Source> source_of(const DataFla
 
 int inspect(const DataFlags& flags, Session& session) {
   const auto [config, source] = source_of(flags, session);
+  kernels::require(std::filesystem::path(flags.output).extension() == ".png", "--output: {} must end in .png",
+                   flags.output);
   require_writable(flags.output);
   const auto dataset = core::data::open(config, source);
   std::cout << core::data::inspect(dataset);
@@ -77,9 +79,8 @@ int pack(const DataFlags& flags, Session& session) {
 /// The flags that say which images.
 std::shared_ptr<DataFlags> add_data_flags(CLI::App& command) {
   auto flags = std::make_shared<DataFlags>();
-  CLI::Option* config =
-      command.add_option("--config", flags->config, "A config file or preset that names the images")
-          ->type_name("FILE|PRESET");
+  CLI::Option* config = command.add_option("--config", flags->config, "A config file or preset that names the images")
+                            ->type_name("FILE|PRESET");
   command.add_option("--set", flags->overrides, "Overrides of the config")
       ->type_name("TEXT")
       ->take_all()

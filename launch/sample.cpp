@@ -1,13 +1,10 @@
 // scoremle sample: pictures drawn from a trained run.
-#include <cmath>
 #include <filesystem>
 #include <iostream>
-#include <numeric>
 
 #include "core/picture/npz.h"
 #include "core/picture/png.h"
-#include "core/sampling/settings.h"
-#include "core/sde/sde.h"
+#include "distributed/drawing.h"
 #include "launch/command.h"
 #include "launch/trained.h"
 
@@ -46,21 +43,20 @@ void require_writable(const fs::path& output, Form form) {
   launch::require_writable(output / "000000.png");
 }
 
-void write(const fs::path& output, Form form, std::span<const std::uint8_t> images, int side, int channels) {
+void write(const fs::path& output, Form form, const distributed::Drawn& drawn, const core::config::RunConfig& config) {
   using namespace core::picture;
-  const auto dims = static_cast<std::size_t>(side) * side * channels, count = images.size() / dims;
+  const int side = config.data().image_size(), channels = config.data().channels();
   switch (form) {
     case Form::grid:
-      return write_png(
-          output, grid(images, side, side, channels, static_cast<int>(std::ceil(std::sqrt(static_cast<double>(count)))),
-                       comfortable_scale(side)));
+      return write_png(output, distributed::grid_of(drawn, config));
     case Form::array:
-      return write_npz(output, images, {static_cast<std::int64_t>(count), side, side, channels});
+      return write_npz(output, drawn.pixels, {drawn.count, side, side, channels});
     case Form::files:
-      for (std::size_t i = 0; i < count; ++i) {
-        const auto pixels = images.subspan(i * dims, dims);
+      const auto dims = static_cast<std::ptrdiff_t>(side) * side * channels;
+      for (std::ptrdiff_t i = 0; i < drawn.count; ++i) {
+        const auto first = drawn.pixels.begin() + i * dims;
         write_png(output / fmt::format("{:06}.png", i),
-                  {.width = side, .height = side, .channels = channels, .pixels = {pixels.begin(), pixels.end()}});
+                  {.width = side, .height = side, .channels = channels, .pixels = {first, first + dims}});
       }
   }
 }
@@ -74,27 +70,14 @@ int sample(const SampleFlags& flags, Session& session) {
   const auto& sampling = config.sampling();
   Trained trained(config, communicator, flags.run, std::min(sampling.images(), config.evaluation().batch_images()));
 
-  // This rank's images; the picture does not depend on the number of ranks.
-  const std::int64_t count = sampling.images(), rank = communicator.rank(), size = communicator.size();
-  std::vector<std::int64_t> own(static_cast<std::size_t>(count * (rank + 1) / size - count * rank / size));
-  std::iota(own.begin(), own.end(), count * rank / size);
-  core::sampling::Settings settings = core::sampling::settings_of(config);
-  if (rank == 0)
-    settings.progress = progress_bar(sampling.sampler() == core::config::PROBABILITY_FLOW ? "images" : "image steps");
-  const core::sampling::Samples samples = core::sampling::draw(trained.network().score(), own, settings);
-  std::int64_t evaluations = samples.evaluations;
-  communicator.all_reduce(std::span(&evaluations, 1), distributed::Combine::sum);
-  std::string bytes;
-  for (const auto& x : samples.x) {
-    const auto pixels = core::sampling::to_pixels(x, core::sde::pixel_range(config));
-    bytes.append(pixels.begin(), pixels.end());
-  }
-  std::vector<std::uint8_t> all;
-  for (const std::string& part : communicator.all_gather(bytes)) all.insert(all.end(), part.begin(), part.end());
-  if (rank != 0) return 0;
-  write(output, form, all, config.data().image_size(), config.data().channels());
-  std::cout << fmt::format("{} images of step {}, {} evaluations an image: {}\n", count, trained.step(),
-                           evaluations / count, output.string());
+  const bool leads = communicator.rank() == 0;
+  const auto progress = progress_bar(sampling.sampler() == core::config::PROBABILITY_FLOW ? "images" : "image steps");
+  const distributed::Drawn drawn =
+      distributed::draw_images(config, communicator, trained.network(), sampling.images(), leads ? progress : nullptr);
+  if (!leads) return 0;
+  write(output, form, drawn, config);
+  std::cout << fmt::format("{} images of step {}, {} evaluations an image: {}\n", drawn.count, trained.step(),
+                           drawn.evaluations, output.string());
   return 0;
 }
 

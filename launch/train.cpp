@@ -21,7 +21,7 @@ namespace {
 
 struct TrainFlags {
   ConfigFlags config;
-  std::string init_from;
+  std::string init_from, trace;
   bool resume = false;
   bool dry_run = false;
 };
@@ -72,6 +72,7 @@ void settle_origin(const TrainFlags& flags, distributed::Communicator& communica
 int train(const TrainFlags& flags, Session& session) {
   core::config::RunConfig config = config_of(flags, session);
   if (flags.dry_run) return describe_run(config);
+  if (!flags.trace.empty()) require_writable(flags.trace);
   core::config::require_source(config.data().training(), "data.training");
   distributed::Communicator& communicator = session.communicator();
   settle_origin(flags, communicator, config);
@@ -89,6 +90,7 @@ int train(const TrainFlags& flags, Session& session) {
   }
   distributed::Trainer trainer(config, communicator, training, heldout ? &*heldout : nullptr,
                                flags.resume ? distributed::Start::resume : distributed::Start::fresh);
+  if (!flags.trace.empty()) trainer.trace(flags.trace);
   if (communicator.rank() == 0) {
     append_job(config.training().directory(), this_job(communicator.size(), config.training().threads()));
   }
@@ -115,6 +117,7 @@ void add_train(CLI::App& app, Action& chosen) {
       ->add_flag("--dry-run", flags->dry_run,
                  "Print the effective config, the recorded program, parameters, FLOPs and memory, and stop")
       ->disable_flag_override();
+  add_trace_flag(*command, flags->trace, "Write when what ran in five steps, on all ranks");
   command->callback([flags, &chosen] { chosen = [flags](Session& session) { return train(*flags, session); }; });
 }
 

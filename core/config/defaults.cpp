@@ -21,12 +21,13 @@ constexpr const char* defaults = R"(
   optimizer { learning_rate: 2e-4 beta1: 0.9 beta2: 0.999 epsilon: 1e-8 warmup_steps: 5000 decay: CONSTANT
               gradient_clip: 1 ema: 0.9999 ema_warmup: false }
   training { micro_batches: 4 threads: 1 reduction: DETERMINISTIC sharding: NONE recompute: KEEP bucket_kib: 25600
-             log_every: 50 checkpoint_every: 1000 keep_checkpoints: 3 evaluate_every: 0 evaluate_images: 256 }
+             log_every: 50 checkpoint_every: 1000 keep_checkpoints: 3 evaluate_every: 0 evaluate_images: 256
+             sample_every: 0 sample_images: 16 }
   evaluation { dequantisation: UNIFORM_NOISE batch_images: 32 bound_times: 20 passes: 1 ode_tolerance: 1e-5
                ode_max_evaluations: 10000 }
   sampling { sampler: EULER_MARUYAMA images: 64 steps: 1000 ode_tolerance: 1e-4 ode_max_evaluations: 10000
              grid: OF_SAMPLER finish: TWEEDIE ddim_eta: 0 corrector { kind: NO_CORRECTOR steps: 1 snr: 0.16 }
-             churn { amount: 0 least_sigma: 0 largest_sigma: inf noise: 1 } }
+             churn { amount: 0 least_sigma: 0 largest_sigma: inf noise: 1 } guidance: 1 }
 )";
 
 /// Defaults of a source, by its kind.

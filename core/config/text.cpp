@@ -30,6 +30,8 @@ std::string fixed_text(const RunConfig& config) {
   training.clear_keep_checkpoints();
   training.clear_evaluate_every();
   training.clear_evaluate_images();
+  training.clear_sample_every();
+  training.clear_sample_images();
   training.clear_sharding();   // who holds what: the sums are the same
   training.clear_recompute();  // computes the same bits again
   if (config.training().reduction() == DETERMINISTIC) training.clear_bucket_kib();

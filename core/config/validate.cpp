@@ -177,6 +177,8 @@ void check_training(Checker& c, const Training& training) {
   c.number("training.keep_checkpoints", true, training.keep_checkpoints(), at_least(1));
   c.number("training.evaluate_every", true, static_cast<double>(training.evaluate_every()), at_least(0));
   c.number("training.evaluate_images", true, static_cast<double>(training.evaluate_images()), at_least(1));
+  c.number("training.sample_every", true, static_cast<double>(training.sample_every()), at_least(0));
+  c.number("training.sample_images", true, static_cast<double>(training.sample_images()), {1, 4096});
 }
 
 void check_evaluation(Checker& c, const Evaluation& evaluation) {
@@ -185,6 +187,23 @@ void check_evaluation(Checker& c, const Evaluation& evaluation) {
   c.number("evaluation.passes", true, evaluation.passes(), {1, 1 << 20});
   c.number("evaluation.ode_tolerance", true, evaluation.ode_tolerance(), {0, 1, false, false});
   c.number("evaluation.ode_max_evaluations", true, static_cast<double>(evaluation.ode_max_evaluations()), at_least(7));
+}
+
+void check_classes(Checker& c, const Sampling& sampling, const Model& model) {
+  for (const int label : sampling.classes()) {
+    if (label < 0 || label >= model.classes())
+      c.fail("sampling.classes",
+             fmt::format("has {}, but model.classes is {}{}", label, model.classes(),
+                         model.classes() > 0 ? fmt::format(": they are 0 to {}", model.classes() - 1) : ""));
+  }
+  c.number("sampling.guidance", true, sampling.guidance(), at_least(0));
+  if (sampling.guidance() == 1) return;
+  if (sampling.classes().empty())
+    c.fail("sampling.guidance", fmt::format("is {}, but no sampling.classes are named", sampling.guidance()));
+  if (model.null_label_probability() == 0)
+    c.fail("sampling.guidance", fmt::format("is {}, which needs a network that was trained with "
+                                            "model.null_label_probability",
+                                            sampling.guidance()));
 }
 
 void check_sampling(Checker& c, const Sampling& sampling) {
@@ -256,10 +275,11 @@ void check_enums(Checker& c, const google::protobuf::Message& message, const std
 }  // namespace
 
 void require_source(const Source& source, const std::string& field) {
-  kernels::require(source.kind_case() != Source::KIND_NOT_SET,
-                   "{}: must be set: files, packed, gaussian_field, uniform_pixels or finite_set; for example --set 'data {{ "
-                   "training {{ files {{ path: \"photos\" }} }} }}'",
-                   field);
+  kernels::require(
+      source.kind_case() != Source::KIND_NOT_SET,
+      "{}: must be set: files, packed, gaussian_field, uniform_pixels or finite_set; for example --set 'data {{ "
+      "training {{ files {{ path: \"photos\" }} }} }}'",
+      field);
 }
 
 std::vector<Violation> violations(const RunConfig& config) {
@@ -272,6 +292,7 @@ std::vector<Violation> violations(const RunConfig& config) {
   check_training(c, config.training());
   check_evaluation(c, config.evaluation());
   check_sampling(c, config.sampling());
+  check_classes(c, config.sampling(), config.model());
   check_enums(c, config, "");
   return c.found;
 }

@@ -16,6 +16,13 @@ namespace core::data {
 namespace {
 
 constexpr std::uint32_t largest_side = 65500;
+constexpr std::int64_t most_pixels = std::int64_t{1} << 27;
+
+/// A few bytes of a file can claim any size: what no photograph has is not given memory.
+void require_plausible(std::int64_t width, std::int64_t height) {
+  if (width * height > most_pixels)
+    throw BadImage{fmt::format("is {}x{}, more than {} pixels: make it smaller first", width, height, most_pixels)};
+}
 
 Image decode_png(std::span<const std::uint8_t> bytes) {
   const auto check = [](int error) {
@@ -26,6 +33,7 @@ Image decode_png(std::span<const std::uint8_t> bytes) {
   check(spng_set_png_buffer(context.get(), bytes.data(), bytes.size()));
   spng_ihdr header;
   check(spng_get_ihdr(context.get(), &header));
+  require_plausible(header.width, header.height);
   spng_trns transparency;
   if ((header.color_type & SPNG_COLOR_TYPE_GRAYSCALE_ALPHA) == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA ||
       spng_get_trns(context.get(), &transparency) == 0) {
@@ -62,6 +70,7 @@ Image decode_jpeg(std::span<const std::uint8_t> bytes) {
                                                                                           &jpeg_destroy_decompress);
   jpeg_mem_src(&info, bytes.data(), bytes.size());
   jpeg_read_header(&info, TRUE);
+  require_plausible(info.image_width, info.image_height);
   if (info.num_components == 4) throw BadImage{"is a CMYK JPEG; convert it to RGB first"};
   info.out_color_space = info.num_components == 1 ? JCS_GRAYSCALE : JCS_RGB;
   jpeg_start_decompress(&info);

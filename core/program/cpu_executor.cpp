@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -53,6 +52,13 @@ class CpuExecutor : public Executor {
     for (std::size_t i = 0; i < steps_.size(); ++i) run_step(i);
   }
 
+  void run(const std::function<void(std::size_t record)>& after) override {
+    for (std::size_t i = 0; i < steps_.size(); ++i) {
+      run_step(i);
+      after(i);
+    }
+  }
+
   std::optional<NonFinite> find_non_finite() override {
     for (std::size_t i = 0; i < steps_.size(); ++i) {
       run_step(i);
@@ -64,22 +70,6 @@ class CpuExecutor : public Executor {
       if (found) return found;
     }
     return std::nullopt;
-  }
-
-  std::vector<OperationTime> profile(int runs) override {
-    std::vector<OperationTime> times;
-    for (const Op& op : program_.ops()) {
-      times.push_back({.operation = kernels::name(op), .seconds = INFINITY, .flops = kernels::flops(op)});
-    }
-    for (int r = 0; r < runs; ++r) {
-      for (std::size_t i = 0; i < steps_.size(); ++i) {
-        const auto start = std::chrono::steady_clock::now();
-        run_step(i);
-        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-        times[i].seconds = std::min(times[i].seconds, took.count());
-      }
-    }
-    return times;
   }
 
   const Plan& plan() const override { return plan_; }

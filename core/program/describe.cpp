@@ -12,16 +12,9 @@ std::string shape_text(const Shape& shape) {
 }
 
 std::string line(std::size_t index, const Op& op, const Program& program) {
-  std::string written;
-  Op copy = op;
-  kernels::for_each_operand(copy, [&]<typename Operand>(Operand& operand) {
-    if (std::is_same_v<Operand, kernels::In>) return;
-    written +=
-        fmt::format("{}{} {}", written.empty() ? "" : ", ", program.info(operand).name, shape_text(operand.shape));
-  });
   const double gflop = kernels::flops(op) * 1e-9;
   return fmt::format("{:5} {:<21} {:>9} {}\n", index, kernels::name(op), gflop > 0 ? fmt::format("{:.3f}", gflop) : "",
-                     written);
+                     written_by(op, program));
 }
 
 double mib(std::size_t bytes) {
@@ -29,6 +22,17 @@ double mib(std::size_t bytes) {
 }
 
 }  // namespace
+
+std::string written_by(const Op& op, const Program& program) {
+  std::string written;
+  Op copy = op;
+  kernels::for_each_operand(copy, [&]<typename Operand>(Operand& operand) {
+    if (std::is_same_v<Operand, kernels::In>) return;
+    written +=
+        fmt::format("{}{} {}", written.empty() ? "" : ", ", program.info(operand).name, shape_text(operand.shape));
+  });
+  return written;
+}
 
 std::int64_t parameter_count(const Program& program, Training training) {
   std::int64_t count = 0;

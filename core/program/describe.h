@@ -13,6 +13,9 @@ std::int64_t parameter_count(const Program& program, Training training = Trainin
 /// Floating-point operations of one run.
 double total_flops(const Program& program);
 
+/// What a record writes: names and shapes of tensors.
+std::string written_by(const Op& op, const Program& program);
+
 /// One line per record (name, what it writes, shape, GFLOP), then parameters, FLOPs, and bytes of weights, gradients,
 /// activations as planned and without sharing.
 std::string describe(const Program& program, const Plan& plan);

@@ -1,6 +1,7 @@
 // Binds a program to memory on one device, prepares each record once, then only runs the list.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -18,22 +19,16 @@ struct NonFinite {
   std::int64_t image = 0;  // index along the first dimension of the tensor
 };
 
-struct OperationTime {
-  std::string operation;
-  double seconds = 0;  // of the fastest run
-  double flops = 0;
-};
-
 class Executor {
  public:
   virtual ~Executor() = default;
   /// Says where a parameter or gradient lies; needed for each before the first run.
   virtual void bind(const Tensor& tensor, std::span<float> memory) = 0;
   virtual void run() = 0;
+  /// The same, with a call after each record.
+  virtual void run(const std::function<void(std::size_t record)>& after) = 0;
   /// Runs the program record by record, looking for the first that writes a non-finite f32 value.
   virtual std::optional<NonFinite> find_non_finite() = 0;
-  /// Runs the program `runs` times and times each record.
-  virtual std::vector<OperationTime> profile(int runs) = 0;
   virtual const Plan& plan() const = 0;
 
   /// Copies to and from inputs and outputs. The span has exactly the tensor's elements.

@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "distributed/curves.h"
 #include "kernels/check.h"
 
 namespace distributed {
@@ -50,6 +51,22 @@ TEST(Metrics, AResumedRunDropsWhatCameAfterItsCheckpoint) {
   EXPECT_EQ(scalars(folder.path), (std::vector<std::string>{"10 heldout/bits 4.1", "10 heldout/standard_error 0.1",
                                                             "20 heldout/bits 4.2", "20 heldout/standard_error 0.1",
                                                             "40 heldout/bits 7", "40 heldout/standard_error 0.2"}));
+}
+
+TEST(Metrics, TheHeldOutBoundsAreATable) {
+  const Folder folder;
+  EXPECT_EQ(heldout_table(folder.path, std::nullopt), "");
+  Metrics metrics(folder.path, 0);
+  metrics.write_heldout(250, 4.25, 0.125, 5);
+  metrics.write_heldout(500, 3.5, 0.0625, 5);
+  EXPECT_EQ(heldout_table(folder.path, std::nullopt),
+            "      step  held-out bound, bits/dim\n"
+            "       250  4.2500 ± 0.1250\n"
+            "       500  3.5000 ± 0.0625\n");
+  EXPECT_EQ(heldout_table(folder.path, 3.25),
+            "      step  held-out bound, bits/dim  above the entropy\n"
+            "       250  4.2500 ± 0.1250           +1.0000\n"
+            "       500  3.5000 ± 0.0625           +0.2500\n");
 }
 
 TEST(Metrics, EveryFigureOfAStretchIsShownAndNoEmptyBin) {

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/config/load.h"
 #include "core/objective/training_program.h"
@@ -14,6 +15,7 @@
 #include "core/sde/sde.h"
 #include "distributed/checkpoint_read.h"
 #include "distributed/evaluator.h"
+#include "distributed/events.h"
 #include "tests/launch/process.h"
 
 namespace {
@@ -263,6 +265,51 @@ TEST(Sampling, DoesNotDependOnTheNumberOfRanks) {
     EXPECT_GT(alone.size(), 300u);
     EXPECT_EQ(alone, bytes(mpirun(2), sampler)) << sampler;
   }
+}
+
+TEST(Sampling, OnTheWayIsWhatSampleDraws) {
+  tests::Folder folder("samples_on_the_way");
+  const std::string settings = "--set 'sampling { sampler: DDIM steps: 3 images: 5 }' ";
+  expect_success(run(mpirun(2) + "scoremle train " + tiny + settings +
+                     in(folder / "run", "steps: 6 sample_every: 4 sample_images: 5 ")));
+  expect_success(run("scoremle sample --run " + (folder / "run").string()));
+  EXPECT_EQ(bytes_of(folder / "run/samples.png"), bytes_of(folder / "run/samples_0000000006.png"));
+  EXPECT_NE(bytes_of(folder / "run/samples_0000000004.png"), bytes_of(folder / "run/samples_0000000006.png"));
+  std::vector<std::int64_t> steps;
+  for (const auto& file : distributed::event_files(folder / "run")) {
+    for (const auto& read : distributed::read_events(file)) {
+      for (const auto& value : read.event.summary().value()) {
+        if (value.tag() == "samples") steps.push_back(read.event.step());
+      }
+    }
+  }
+  EXPECT_EQ(steps, (std::vector<std::int64_t>{4, 6}));
+}
+
+TEST(Sampling, OfClassesIsThatOfTheirScores) {
+  tests::Folder folder("sampled_classes");
+  write_two_classes(folder / "pictures");
+  expect_success(run("scoremle train " + tiny + "--set 'data { training { files { path: \"" +
+                     (folder / "pictures").string() +
+                     "\" } } } model { classes: 2 null_label_probability: 0.3 }' "
+                     "--set 'optimizer { learning_rate: 1e-2 }' " +
+                     in(folder / "run", "steps: 80 ")));
+  const auto bytes = [&](const std::string& settings, const std::string& launcher = "") {
+    const auto file = folder / "samples.png";
+    expect_success(run(launcher + "scoremle sample --run " + (folder / "run").string() + " --output " + file.string() +
+                       " --set 'sampling { images: 5 steps: 4 sampler: DDIM " + settings + " }'"));
+    return bytes_of(file);
+  };
+  const std::string without = bytes(""), first = bytes("classes: 0"), second = bytes("classes: 1"),
+                    both = bytes("classes: [0, 1]");
+  EXPECT_EQ(std::set({without, first, second, both}).size(), 4u);
+  EXPECT_EQ(first, bytes("classes: [0, 0, 0]")) << "an image is drawn by its number, in whatever group";
+  EXPECT_EQ(both, bytes("classes: [0, 1, 0, 1]"));
+  EXPECT_EQ(both, bytes("classes: [0, 1]", mpirun(2)));
+  EXPECT_EQ(without, bytes("classes: [0, 1] guidance: 0"));
+  const std::string guided = bytes("classes: [0, 1] guidance: 3");
+  EXPECT_NE(guided, both);
+  EXPECT_EQ(guided, bytes("classes: [0, 1] guidance: 3", mpirun(3)));
 }
 
 TEST(Sampling, WritesAGridAnArrayOrSingleFiles) {

@@ -55,10 +55,10 @@ TEST(Config, EveryPresetIsValidWithoutNamingData) {
 
 TEST(Config, OnlyWhatReadsImagesAsksForThem) {
   const RunConfig config = load_valid("images32", {}, presets);
-  EXPECT_EQ(
-      error_of([&] { require_source(config.data().training(), "data.training"); }),
-      "data.training: must be set: files, packed, gaussian_field, uniform_pixels or finite_set; for example --set 'data { "
-      "training { files { path: \"photos\" } } }'");
+  EXPECT_EQ(error_of([&] { require_source(config.data().training(), "data.training"); }),
+            "data.training: must be set: files, packed, gaussian_field, uniform_pixels or finite_set; for example "
+            "--set 'data { "
+            "training { files { path: \"photos\" } } }'");
   EXPECT_NO_THROW(require_source(load_valid("images32", {files}, presets).data().training(), "data.training"));
 }
 
@@ -66,6 +66,24 @@ TEST(Config, ARunsFolderIsNamedAfterItUnlessItIsSet) {
   EXPECT_EQ(load_valid("images32", {}, presets).training().directory(), "runs/images32");
   EXPECT_EQ(load_valid("images32", {"name: 'a'"}, presets).training().directory(), "runs/a");
   EXPECT_EQ(load_valid("images32", {"training { directory: '/b' }"}, presets).training().directory(), "/b");
+}
+
+TEST(Config, ClassesAreDrawnOnlyWhereTheNetworkHasThem) {
+  const auto error = [&](const std::string& settings) {
+    return error_of([&] { load_valid("images32", {settings}, presets); });
+  };
+  const std::string trained = "model { classes: 10 null_label_probability: 0.1 } ";
+  EXPECT_NO_THROW(load_valid("images32", {trained + "sampling { classes: [0, 9] guidance: 2.5 }"}, presets));
+  EXPECT_EQ(error("sampling { classes: 0 }"), "images32: sampling.classes: has 0, but model.classes is 0");
+  EXPECT_EQ(error(trained + "sampling { classes: [3, 10] }"),
+            "images32: sampling.classes: has 10, but model.classes is 10: they are 0 to 9");
+  EXPECT_EQ(error(trained + "sampling { guidance: 2 }"),
+            "images32: sampling.guidance: is 2, but no sampling.classes are named");
+  EXPECT_EQ(error(trained + "sampling { classes: 1 guidance: -1 }"),
+            "images32: sampling.guidance: is -1, must be at least 0");
+  EXPECT_EQ(error("model { classes: 10 } sampling { classes: 1 guidance: 2 }"),
+            "images32: sampling.guidance: is 2, which needs a network that was trained with "
+            "model.null_label_probability");
 }
 
 TEST(Config, SettingsOfTheNetworkThatContradictEachOtherAreRefused) {
@@ -142,9 +160,9 @@ TEST(Config, ANetworkIsItsArchitectureImagesAndSde) {
                            "evaluation { passes: 3 }", "data { heldout { uniform_pixels { images: 3 } } }"}) {
     EXPECT_EQ(with(same), own) << same;
   }
-  for (const char* other :
-       {"sde { kind: VE }", "sde { beta_max: 19 }", "data { channels: 3 }", "data { image_size: 32 } model { attention_sizes: 16 }",
-        "model { channels: 64 }", "model { attention_sizes: [] }", "model { skip_rescale: false }"}) {
+  for (const char* other : {"sde { kind: VE }", "sde { beta_max: 19 }", "data { channels: 3 }",
+                            "data { image_size: 32 } model { attention_sizes: 16 }", "model { channels: 64 }",
+                            "model { attention_sizes: [] }", "model { skip_rescale: false }"}) {
     EXPECT_NE(with(other), own) << other;
   }
 }
@@ -262,6 +280,8 @@ TEST(Config, TheFingerprintFollowsWhatDecidesTheWeightsAndNothingElse) {
                                          "training.keep_checkpoints",
                                          "training.evaluate_every",
                                          "training.evaluate_images",
+                                         "training.sample_every",
+                                         "training.sample_images",
                                          "training.sharding",
                                          "training.recompute",
                                          "training.bucket_kib"};

@@ -134,7 +134,9 @@ TEST(Order, OfTheReverseSdesSamplersIsOne) {
       const double order = std::log2(std::abs(error(step, 1000) / error(step, 2000)));
       EXPECT_GT(order, 0.9);
       // On VE the first-order error of Euler-Maruyama is so small that these steps do not see it yet.
-      if (sde.kind != SdeKind::ve) EXPECT_LT(order, 1.1);
+      if (sde.kind != SdeKind::ve) {
+        EXPECT_LT(order, 1.1);
+      }
     };
     expect_one([&](auto& from, auto& to) { return euler_maruyama(sde, from, to); });
     expect_one([&](auto& from, auto& to) { return reverse_diffusion(transition(from, to)); });
