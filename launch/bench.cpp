@@ -169,6 +169,7 @@ void add_bench(CLI::App& app, Action& chosen) {
       "Time a training step, one micro-batch and the update, by kind of record, beside the least that this machine "
       "needs",
       bench_step);
+  add("score", "Time the score of a micro-batch, as samplers and, with its trace, likelihoods ask for it", bench_score);
   add("reduction", "Time how much of the exchange of gradients is hidden behind the backward pass; under mpirun",
       bench_reduction);
 }

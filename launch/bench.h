@@ -11,6 +11,9 @@ struct BenchFlags {
   std::string trace;
 };
 
+/// Times the score of a micro-batch, alone and with the trace that the ODE likelihood needs.
+int bench_score(const BenchFlags& flags, Session& session);
+
 /// Times one step on several ranks: computing, exchanging, and both at once, in both reductions. Collective.
 int bench_reduction(const BenchFlags& flags, Session& session);
 

@@ -1,6 +1,7 @@
-// The files that a timeline viewer opens.
+// Measurements, and the files that a timeline viewer opens.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -85,6 +86,15 @@ TEST(Trace, OfBenchStepHoldsEveryRecordOnce) {
   }
   EXPECT_EQ(traced, counted) << outcome.output;
   EXPECT_GT(traced.size(), 10u);
+}
+
+TEST(Bench, TimesAScoreAndItsTrace) {
+  for (const std::string model : {"", "--set 'model { classes: 3 }' "}) {
+    const auto outcome = run("scoremle bench score --runs 1 " + tiny + model);
+    EXPECT_EQ(outcome.status, 0) << outcome.output;
+    EXPECT_EQ(std::count(outcome.output.begin(), outcome.output.end(), '\n'), 3) << outcome.output;
+    EXPECT_NE(outcome.output.find("images/s"), std::string::npos);
+  }
 }
 
 TEST(Trace, WhatCannotBeTracedGetsOneLine) {
