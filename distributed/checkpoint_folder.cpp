@@ -87,10 +87,11 @@ void quarantine(const std::filesystem::path& folder, const std::string& name) {
   core::storage::sync_directory(folder);
 }
 
-int prune(const std::filesystem::path& folder, int keep) {
+int prune(const std::filesystem::path& folder, int keep, std::int64_t keep_every) {
   const std::vector<CheckpointName> all = complete_checkpoints(folder);
   int removed = 0;
   for (std::size_t i = keep; i < all.size(); ++i) {
+    if (keep_every > 0 && all[i].step % keep_every == 0) continue;
     const std::filesystem::path doomed = folder / (".tmp.del." + all[i].text());
     core::storage::rename_directory(folder / all[i].text(), doomed);
     remove_directory(doomed);

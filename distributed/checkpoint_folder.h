@@ -38,9 +38,9 @@ std::int64_t claim_generation(const std::filesystem::path& folder);
 
 /// Sets the damaged checkpoint `name` aside as .bad.<name>. Throws FileError.
 void quarantine(const std::filesystem::path& folder, const std::string& name);
-/// Deletes all complete checkpoints but the newest `keep`; renamed first, so that half of one never looks complete.
-/// Returns how many. Throws FileError.
-int prune(const std::filesystem::path& folder, int keep);
+/// Deletes all complete checkpoints but the newest `keep` and those of every `keep_every`-th step (0: none of them);
+/// renamed first, so that half of one never looks complete. Returns how many. Throws FileError.
+int prune(const std::filesystem::path& folder, int keep, std::int64_t keep_every);
 /// Deletes what was left half written or half deleted. Throws FileError.
 void remove_leftovers(const std::filesystem::path& folder);
 /// Deletes a directory with its files. Throws FileError.

@@ -56,6 +56,7 @@ std::variant<Loaded, Failure> read_checkpoint(Communicator& communicator, const 
   return Loaded{.checkpoint = path.filename(),
                 .step = manifest.step(),
                 .state = {manifest.state().begin(), manifest.state().end()},
+                .config = manifest.config(),
                 .notes = {}};
 }
 
@@ -80,6 +81,32 @@ Loaded load_section(Communicator& communicator, const std::filesystem::path& dir
   }
   gather_shards(communicator, flat);
   return std::get<Loaded>(std::move(read));
+}
+
+void require_resumable(Communicator& communicator, const std::filesystem::path& directory,
+                       const RunIdentity& identity) {
+  const std::filesystem::path folder = checkpoint_folder(directory);
+  std::string text;
+  bool any = false;
+  const auto failure = attempt_on_first(communicator, [&] {
+    const auto all = complete_checkpoints(folder);
+    any = !all.empty() || !names_with_prefix(folder, ".bad.").empty();
+    if (all.empty()) return;
+    try {
+      require_same_run((folder / all.front().text()).string(), read_manifest(folder / all.front().text()),
+                       identity.layout, identity.fixed_config);
+    } catch (const kernels::InputError& error) {
+      text = error.what();
+    } catch (const core::storage::FileError&) {
+    }
+  });
+  std::int64_t found[] = {any};
+  communicator.broadcast(std::span<std::int64_t>(found), 0);
+  communicator.broadcast(text, 0);
+  kernels::require(!failure, "{}: {}", directory.string(), failure ? failure->text : "");
+  kernels::require(found[0] != 0, "{}: has no checkpoint to resume from; leave out --resume to start",
+                   directory.string());
+  kernels::require(text.empty(), "{}", text);
 }
 
 void require_no_run(Communicator& communicator, const std::filesystem::path& directory) {

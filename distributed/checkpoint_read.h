@@ -35,6 +35,10 @@ Loaded load_section(Communicator& communicator, const std::filesystem::path& dir
                     std::optional<std::int64_t> step, const Layout& layout, const std::string& section,
                     std::span<float> flat);
 
+/// Throws InputError where the newest checkpoint in `directory` is of another run, or there is none; a damaged one is
+/// for the load to deal with. Changes nothing: a job that is refused must not disturb one that runs. Collective.
+void require_resumable(Communicator& communicator, const std::filesystem::path& directory, const RunIdentity& identity);
+
 /// Throws InputError where `directory` holds checkpoints already, or cannot be a run's folder. Collective.
 void require_no_run(Communicator& communicator, const std::filesystem::path& directory);
 

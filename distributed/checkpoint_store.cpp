@@ -36,8 +36,12 @@ std::vector<std::string> split_lines(const std::string& text) {
 }  // namespace
 
 CheckpointStore::CheckpointStore(Communicator& communicator, const std::filesystem::path& directory,
-                                 RunIdentity identity, int keep)
-    : communicator_(communicator), folder_(checkpoint_folder(directory)), identity_(std::move(identity)), keep_(keep) {
+                                 RunIdentity identity, int keep, std::int64_t keep_every)
+    : communicator_(communicator),
+      folder_(checkpoint_folder(directory)),
+      identity_(std::move(identity)),
+      keep_(keep),
+      keep_every_(keep_every) {
   kernels::ensure(keep_ >= 1, "at least one checkpoint is kept");
   const auto failure = attempt_on_first(communicator_, [&] {
     generation_ = claim_generation(folder_);
@@ -52,7 +56,7 @@ SaveResult CheckpointStore::save(std::int64_t step, std::span<const Section> sec
   const auto start = std::chrono::steady_clock::now();
   Written written = write(step, sections, state);
   if (disk_is_full(written.failure)) {
-    const auto not_pruned = attempt_on_first(communicator_, [&] { prune(folder_, 1); });
+    const auto not_pruned = attempt_on_first(communicator_, [&] { prune(folder_, 1, keep_every_); });
     if (!not_pruned) written = write(step, sections, state);
   }
   if (written.failure) {
@@ -60,7 +64,7 @@ SaveResult CheckpointStore::save(std::int64_t step, std::span<const Section> sec
     return {.outcome = SaveOutcome::failed,
             .text = fmt::format("checkpoint of step {} was not saved: {}", step, written.failure->text)};
   }
-  const auto not_pruned = attempt_on_first(communicator_, [&] { prune(folder_, keep_); });
+  const auto not_pruned = attempt_on_first(communicator_, [&] { prune(folder_, keep_, keep_every_); });
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   std::string text = fmt::format("checkpoint {} saved: {:.1f} MB in {:.2f} s", CheckpointName{step, generation_}.text(),
                                  static_cast<double>(written.bytes) / 1e6, seconds);

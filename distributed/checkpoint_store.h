@@ -40,6 +40,7 @@ struct Loaded {
   std::string checkpoint;
   std::int64_t step;
   State state;
+  std::string config;              ///< that it was written with, protobuf text
   std::vector<std::string> notes;  ///< one line to report for every newer checkpoint that was found damaged
 };
 
@@ -48,7 +49,8 @@ class CheckpointStore {
  public:
   /// Claims the next generation in `directory`/ckpt: an older job that still runs there can commit nothing any more.
   /// Throws InputError where the folder cannot be written.
-  CheckpointStore(Communicator& communicator, const std::filesystem::path& directory, RunIdentity identity, int keep);
+  CheckpointStore(Communicator& communicator, const std::filesystem::path& directory, RunIdentity identity, int keep,
+                  std::int64_t keep_every = 0);
 
   /// Writes the sections, which together must cover the flat space once under every name, and keeps the newest `keep`
   /// checkpoints. The commit is one rename after everything was synced and every rank agreed. A failure leaves older
@@ -77,6 +79,7 @@ class CheckpointStore {
   std::filesystem::path folder_;
   RunIdentity identity_;
   int keep_;
+  std::int64_t keep_every_;
   std::int64_t generation_ = 0;
   int attempts_ = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "core/likelihood/report.h"
 #include "core/picture/plot.h"
 #include "distributed/metrics.h"
 
@@ -38,7 +39,8 @@ std::string heldout_table(const std::filesystem::path& run, std::optional<double
   if (points.empty()) return "";
   std::string table = fmt::format("{:>10}  held-out bound, bits/dim{}\n", "step", entropy ? "  above the entropy" : "");
   for (const CurvePoint& point : points) {
-    table += fmt::format("{:>10}  {:.4f} ± {:.4f}", point.step, point.value, point.standard_error);
+    table +=
+        fmt::format("{:>10}  {:.4f} {}", point.step, point.value, core::likelihood::error_text(point.standard_error));
     table += entropy ? fmt::format("{:11}{:+.4f}\n", "", point.value - *entropy) : "\n";
   }
   return table;

@@ -6,6 +6,7 @@
 #include "core/sampling/guidance.h"
 #include "core/sampling/settings.h"
 #include "core/sde/sde.h"
+#include "distributed/agreement.h"
 
 namespace distributed {
 namespace {
@@ -57,7 +58,14 @@ Drawn draw_images(const core::config::RunConfig& config, Communicator& communica
   std::iota(own.begin(), own.end(), count * rank / size);
   core::sampling::Settings settings = core::sampling::settings_of(config);
   settings.progress = std::move(progress);
-  const Samples samples = draw(network, config.sampling(), own, settings);
+  Samples samples;
+  std::optional<Failure> mine;
+  try {
+    samples = draw(network, config.sampling(), own, std::move(settings));
+  } catch (const kernels::RunError& error) {
+    mine = Failure{error.status, error.what()};
+  }
+  if (const auto failure = first_failure(communicator, mine)) throw kernels::RunError(failure->text, failure->code);
 
   std::int64_t evaluations = samples.evaluations;
   communicator.all_reduce(std::span(&evaluations, 1), Combine::sum);

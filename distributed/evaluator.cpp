@@ -29,6 +29,17 @@ Layout layout_of(std::span<const core::program::Parameter> parameters) {
   return make_layout(shapes);
 }
 
+void require_same_classes(const core::config::RunConfig& config, const core::data::Dataset& training,
+                          const core::data::Dataset& heldout) {
+  if (config.model().classes() == 0) return;
+  const auto ours = training.class_names(), theirs = heldout.class_names();
+  const auto [a, b] = std::ranges::mismatch(ours, theirs);
+  kernels::require(
+      a == ours.end() && b == theirs.end(),
+      "data.heldout: its folders are other classes than data.training's: class {} is {} there, and {} here",
+      a - ours.begin(), b == theirs.end() ? "none" : *b, a == ours.end() ? "none" : *a);
+}
+
 void require_classes(const core::config::RunConfig& config, const core::data::Dataset& dataset) {
   const int classes = config.model().classes();
   kernels::require(classes == 0 || classes == dataset.classes(), "model.classes: is {}, but the images have {} {}",

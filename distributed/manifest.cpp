@@ -193,7 +193,11 @@ void read_sections(const std::filesystem::path& directory, const Manifest& manif
 
 void require_same_run(const std::string& checkpoint, const Manifest& manifest, const Layout& layout,
                       const std::string& fixed_config) {
-  const std::vector<std::string> theirs = fields_of(manifest.fixed_config()), ours = fields_of(fixed_config);
+  const std::vector<std::string> theirs = fields_of(manifest.fixed_config());
+  std::vector<std::string> ours = fields_of(fixed_config);
+  // Weights that were imported come without images: those of the run are the first.
+  const auto of_images = [](const std::string& field) { return field.starts_with("data.training."); };
+  if (std::ranges::none_of(theirs, of_images)) std::erase_if(ours, of_images);
   const std::vector<std::string> only_theirs = only_in_first(theirs, ours), only_ours = only_in_first(ours, theirs);
   kernels::require(only_theirs.empty() && only_ours.empty(),
                    "Checkpoint {} was made with {}; this run has {}: resume with the checkpoint's config, or choose "

@@ -68,12 +68,13 @@ void Metrics::write(const Progress& p) {
 }
 
 void Metrics::write_heldout(std::int64_t step, double bits_per_dim, double standard_error, std::int64_t images) {
-  append(nlohmann::json{{"step", step},
-                        {"heldout_bits", bits_per_dim},
-                        {"heldout_bits_standard_error", standard_error},
-                        {"heldout_images", images}}
-             .dump());
-  const Scalar scalars[] = {{"heldout/bits", bits_per_dim}, {"heldout/standard_error", standard_error}};
+  nlohmann::json line = {{"step", step}, {"heldout_bits", bits_per_dim}, {"heldout_images", images}};
+  std::vector<Scalar> scalars = {{"heldout/bits", bits_per_dim}};
+  if (std::isfinite(standard_error)) {  // a single image has none
+    line["heldout_bits_standard_error"] = standard_error;
+    scalars.push_back({"heldout/standard_error", standard_error});
+  }
+  append(line.dump());
   events_.write(step, scalars);
 }
 
@@ -81,7 +82,9 @@ std::vector<CurvePoint> read_curve(const std::filesystem::path& file, const std:
   std::vector<CurvePoint> points;
   for (const auto& line : read_lines(file)) {
     if (!line.contains(field) || !line[field].is_number()) continue;
-    points.push_back({line.at("step"), line.at(field), line.value(field + "_standard_error", 0.0)});
+    const auto error = line.find(field + "_standard_error");
+    const bool known = error != line.end() && error->is_number();
+    points.push_back({line.at("step"), line.at(field), known ? error->get<double>() : NAN});
   }
   return points;
 }

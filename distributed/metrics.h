@@ -75,14 +75,14 @@ class Metrics {
 /// One point of a curve in metrics.jsonl.
 struct CurvePoint {
   std::int64_t step;
-  double value, standard_error;
+  double value, standard_error;  // NaN: none
 };
 
 /// The values of `field` ("loss_bits", "heldout_bits", ...) in a run's metrics.jsonl, by step; empty where there is no
 /// file.
 std::vector<CurvePoint> read_curve(const std::filesystem::path& file, const std::string& field);
 
-/// "step 120/600  loss 3.412 bits/dim  |g| 0.83  512 images/s  1:23 left".
+/// "step 120/600  loss 3.4120 bits/dim  |g| 0.83  lr 0.0002  512.0 images/s  473 MiB  1:23 left".
 std::string progress_line(const Progress& progress);
 
 /// Resident memory of this process in MiB.

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "core/config/load.h"
+#include "core/likelihood/report.h"
 #include "core/model/initialise.h"
 #include "core/program/exchange.h"
 #include "core/sde/sde.h"
@@ -58,12 +59,15 @@ Trainer::Trainer(const RunConfig& config, Communicator& communicator, const core
       optimizer_(config, parameters_),
       time_law_(core::sde::time_law(config)) {
   require_classes(config, training);
-  if (start == Start::fresh) require_no_run(communicator, folder_of(config));
-  store_.emplace(
-      communicator, folder_of(config),
-      RunIdentity{
-          .layout = parameters_.layout(), .config = config::text(config), .fixed_config = config::fixed_text(config)},
-      config.training().keep_checkpoints());
+  const RunIdentity identity{.layout = parameters_.layout(),
+                             .config = config::text(config),
+                             .fixed_config = config::fixed_text(config, training.fingerprint())};
+  if (start == Start::fresh)
+    require_no_run(communicator, folder_of(config));
+  else
+    require_resumable(communicator, folder_of(config), identity);
+  store_.emplace(communicator, folder_of(config), identity, config.training().keep_checkpoints(),
+                 config.training().keep_every());
   const auto images = static_cast<std::size_t>(config.training().micro_batch_images());
   pixels_.resize(images * static_cast<std::size_t>(training.shape().elements()));
   samples_.resize(images);
@@ -74,9 +78,12 @@ Trainer::Trainer(const RunConfig& config, Communicator& communicator, const core
   prepare_executor();
   prepare_state(start);
   if (heldout && config.training().evaluate_every() > 0) {
+    require_same_classes(config, training, *heldout);
     if (const auto entropy = heldout->entropy()) entropy_ = entropy->bits_per_dim;
     evaluator_.emplace(config, communicator, *heldout, config.training().evaluate_images());
   }
+  if (!heldout && config.training().evaluate_every() > 0 && leads())
+    fmt::print("data.heldout: is not set: nothing is evaluated on the way\n");
   if (evaluator_ || config.training().sample_every() > 0) {
     network_ = std::make_unique<core::objective::ScoreNetwork>(
         core::model::unet_spec(config), time_law_.sde, config.evaluation().batch_images(), config.training().threads());
@@ -114,8 +121,7 @@ void Trainer::prepare_executor() {
 void Trainer::prepare_state(Start start) {
   const auto targets = shard_targets(parameters_);
   const std::optional<Loaded> loaded = start == Start::resume ? store_->load(targets) : std::nullopt;
-  kernels::require(loaded || start == Start::fresh, "{}: has no checkpoint to resume from; leave out --resume to start",
-                   folder_of(config_).string());
+  kernels::ensure(loaded || start == Start::fresh, "what can be resumed is loaded");
   if (loaded) {
     gather_loaded(communicator_, parameters_);
     first_step_ = loaded->step;
@@ -149,10 +155,10 @@ int Trainer::run() {
     stopping_ = agreed_to_stop();
     if (timeline_ && (stopping_ || step == first_step_ + traced_steps || step + 1 == steps)) finish_trace();
     if (stopping_ || due(step, config_.training().log_every(), steps)) report(step);
-    if (evaluator_ && due(step, config_.training().evaluate_every(), steps)) evaluate(step);
-    if (due(step, config_.training().sample_every(), steps)) sample(step);
     if (stopping_ || due(step, config_.training().checkpoint_every(), steps)) save(step);
+    if (evaluator_ && due(step, config_.training().evaluate_every(), steps)) evaluate(step);
     if (stopping_ && step + 1 < steps) return exit_interrupted;
+    if (due(step, config_.training().sample_every(), steps)) sample(step);
   }
   if (leads()) {
     draw_curves(folder_of(config_), entropy_);
@@ -214,8 +220,8 @@ void Trainer::check_finite(std::int64_t step, int micro_batch) {
     const auto where = executor_->find_non_finite();
     throw kernels::RunError(
         fmt::format(
-            "{}: step {}, micro-batch {}: the loss of image {} at time {:.6g} is {}{}; resume from a checkpoint with a "
-            "smaller optimizer.learning_rate or optimizer.gradient_clip",
+            "{}: step {}, micro-batch {}: the loss of image {} at time {:.6g} is {}{}; begin another run from a "
+            "checkpoint of this one by --init-from, with a smaller optimizer.learning_rate",
             communicator_.name(), step, micro_batch, samples_[i], times_[i], losses_[i],
             where ? fmt::format(", first seen in {} of {}", where->operation, where->tensor) : ""),
         exit_not_finite);
@@ -271,8 +277,8 @@ void Trainer::evaluate(std::int64_t step) {
   for (const core::likelihood::BoundTerms& terms : evaluator_->bound(*network_)) totals.push_back(terms.total());
   const core::likelihood::Summary bound = core::likelihood::summarise(totals);
   if (leads()) {
-    fmt::print("step {}/{}  held-out bound {:.4f} ± {:.4f} bits/dim on {} images\n", step + 1,
-               config_.training().steps(), bound.mean, bound.standard_error, bound.images);
+    fmt::print("step {}/{}  held-out bound {:.4f} {} bits/dim on {} images\n", step + 1, config_.training().steps(),
+               bound.mean, core::likelihood::error_text(bound.standard_error), bound.images);
     std::fflush(stdout);
     metrics_->write_heldout(step + 1, bound.mean, bound.standard_error, bound.images);
     draw_curves(folder_of(config_), entropy_);
@@ -283,8 +289,13 @@ void Trainer::evaluate(std::int64_t step) {
 void Trainer::sample(std::int64_t step) {
   const Timer timer;
   gather_ema();
-  const Drawn drawn = draw_images(config_, communicator_, *network_, config_.training().sample_images(), {});
-  if (leads()) {
+  Drawn drawn;
+  try {
+    drawn = draw_images(config_, communicator_, *network_, config_.training().sample_images(), {});
+  } catch (const kernels::RunError& error) {  // on every rank: early networks may be too rough for a sampler
+    if (leads()) fmt::print(stderr, "step {}: no samples: {}\n", step + 1, error.what());
+  }
+  if (leads() && drawn.count > 0) {
     const core::picture::Picture picture = grid_of(drawn, config_);
     const auto file = folder_of(config_) / fmt::format("samples_{:010}.png", step + 1);
     core::picture::write_png(file, picture);

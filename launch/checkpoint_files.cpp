@@ -97,7 +97,14 @@ void require_same_network(const std::string& file, const core::model::Metadata& 
   kernels::require(differences.empty(), "{}: is of another network{}: change the config with --set", file, differences);
 }
 
+/// Imported weights come without images: those of the run that goes on with them are the first.
+RunConfig without_images(RunConfig config) {
+  config.mutable_data()->clear_training();
+  return config;
+}
+
 int import_weights(const ImportFlags& flags, Session& session) {
+  require_one_process(session, "checkpoint import");
   const core::model::SafeTensors file = core::model::read_safetensors(flags.file);
   const RunConfig config = config_of(flags, file.metadata, session);
   require_same_network(flags.file, file.metadata, config);
@@ -108,12 +115,11 @@ int import_weights(const ImportFlags& flags, Session& session) {
   std::ranges::copy(state.weights(), state.ema().begin());
 
   distributed::Communicator& communicator = session.communicator();
-  kernels::require(communicator.size() == 1, "checkpoint import: is work for one process: start it without mpirun");
   distributed::require_no_run(communicator, flags.run);
   distributed::CheckpointStore store(communicator, flags.run,
                                      {.layout = state.layout(),
                                       .config = core::config::text(config),
-                                      .fixed_config = core::config::fixed_text(config)},
+                                      .fixed_config = core::config::fixed_text(without_images(config))},
                                      config.training().keep_checkpoints());
   const auto saved = store.save(0, distributed::shard_sections(state), {});
   if (saved.outcome == distributed::SaveOutcome::failed) throw kernels::RunError(saved.text, 1);

@@ -52,6 +52,9 @@ void add_config_flags(CLI::App& command, ConfigFlags& flags);
 /// --trace FILE.
 void add_trace_flag(CLI::App& command, std::string& file, const std::string& help);
 
+/// Throws InputError under mpirun or srun with more than one process.
+void require_one_process(Session& session, const char* command);
+
 /// A flag's value must be a whole number of at least `low`.
 CLI::Validator at_least(std::int64_t low);
 

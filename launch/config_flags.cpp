@@ -20,6 +20,10 @@ void add_config_flags(CLI::App& command, ConfigFlags& flags) {
       ->take_all();
 }
 
+void require_one_process(Session& session, const char* command) {
+  kernels::require(session.communicator().size() == 1, "{}: is work for one process: start it without mpirun", command);
+}
+
 void add_trace_flag(CLI::App& command, std::string& file, const std::string& help) {
   command.add_option("--trace", file, help + ", as JSON for ui.perfetto.dev or chrome://tracing")->type_name("FILE");
 }
@@ -65,8 +69,8 @@ core::config::RunConfig load_run(const std::filesystem::path& run, const std::ve
   kernels::require(
       core::config::network_text(config) ==
           core::config::network_text(core::config::load_valid(file, {}, preset_folders(session.program()))),
-      "{}: --set changes what the network was trained as; model, sde (but for smallest_time), data.image_size and "
-      "data.channels must stay as they are",
+      "{}: --set changes what the network was trained as; model, sde (but for smallest_time), data.image_size, "
+      "data.channels and data.pixel_range must stay as they are",
       run.string());
   config.mutable_training()->set_directory(run.string());  // a run may have been moved
   return config;

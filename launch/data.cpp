@@ -26,6 +26,8 @@ void set_data(const DataFlags& flags, core::config::Data& data) {
   data.set_channels(flags.channels);
   if (flags.files.size() == 1 && core::data::is_packed(flags.files[0])) {
     const core::data::ImageShape shape = shape_of(core::data::read_index(flags.files[0]));
+    kernels::require(flags.size == 0 || flags.size == shape.height, "--size: is {}, but {} was packed at {}",
+                     flags.size, flags.files[0], shape.height);
     data.set_image_size(shape.height);
     data.set_channels(shape.channels);
     data.mutable_training()->mutable_packed()->set_path(flags.files[0]);
@@ -63,6 +65,7 @@ int inspect(const DataFlags& flags, Session& session) {
 }
 
 int pack(const DataFlags& flags, Session& session) {
+  require_one_process(session, "data pack");
   auto [config, source] = source_of(flags, session);
   kernels::require(source.has_files(),
                    "data pack: only images in files can be packed; give --files, or a config with them");
@@ -89,7 +92,9 @@ std::shared_ptr<DataFlags> add_data_flags(CLI::App& command) {
       command.add_option("--files", flags->files, "Folders or files of images instead, or one packed set")
           ->type_name("PATH")
           ->excludes(config);
-  command.add_option("--size", flags->size, "With --files: image size in pixels")->check(at_least(4))->needs(files);
+  command.add_option("--size", flags->size, "With --files: image size in pixels")
+      ->check(CLI::Range(4, 4096))
+      ->needs(files);
   command.add_option("--channels", flags->channels, "With --files: 1 (grey) or 3 (colour)")
       ->check(CLI::IsMember({1, 3}))
       ->needs(files)

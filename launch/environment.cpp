@@ -56,13 +56,17 @@ std::vector<Job> read_jobs(const std::filesystem::path& run) {
   for (std::string line; std::getline(in, line);) {
     const auto job = nlohmann::json::parse(line, nullptr, false);
     if (job.is_discarded()) break;  // a job that was cut off while it wrote
-    jobs.push_back({.started = job.at("started"),
-                    .version = job.at("version"),
-                    .host = job.at("host"),
-                    .processor = job.at("processor"),
-                    .cores = job.at("cores"),
-                    .ranks = job.at("ranks"),
-                    .threads = job.at("threads")});
+    try {
+      jobs.push_back({.started = job.at("started"),
+                      .version = job.at("version"),
+                      .host = job.at("host"),
+                      .processor = job.at("processor"),
+                      .cores = job.at("cores"),
+                      .ranks = job.at("ranks"),
+                      .threads = job.at("threads")});
+    } catch (const nlohmann::json::exception&) {
+      throw kernels::InputError(fmt::format("{}: is not what train writes; remove it", (run / "jobs.jsonl").string()));
+    }
   }
   return jobs;
 }

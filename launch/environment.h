@@ -7,7 +7,7 @@
 
 namespace launch {
 
-/// One job: when it started (UTC), on what, and from which step.
+/// One job: when it started (UTC), and on what.
 struct Job {
   std::string started, version, host, processor;
   int cores = 0, ranks = 0, threads = 0;

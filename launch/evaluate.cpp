@@ -38,10 +38,9 @@ int evaluate(const EvaluateFlags& flags, Session& session) {
   kernels::require(flags.ode_images < 0 || flags.estimator != "bound",
                    "--ode-images: there is no ODE with --estimator bound");
   distributed::Communicator& communicator = session.communicator();
-  core::config::require_source(heldout ? config.data().heldout() : config.data().training(),
-                               heldout ? "data.heldout" : "data.training");
-  const core::config::Data data = stage_data(config.data(), communicator);
-  const auto dataset = core::data::open(config, heldout ? data.heldout() : data.training());
+  const core::config::Source& source = heldout ? config.data().heldout() : config.data().training();
+  core::config::require_source(source, heldout ? "data.heldout" : "data.training");
+  const auto dataset = core::data::open(config, staged(source, communicator));
   Trained trained(config, communicator, flags.run, config.evaluation().batch_images());
 
   Report report{

@@ -21,11 +21,13 @@ cd build-fuzz
 rm -rf seeds && ./fuzz_seeds seeds
 mkdir -p seeds/config && cp ../configs/*.textproto seeds/config
 for target in "$@"; do
-  mkdir -p "corpus/$target"
+  mkdir -p "corpus/$target" "seeds/$target"
   echo "== $target: $seconds s"
   ASAN_OPTIONS=allocator_may_return_null=1:detect_leaks=1 OMP_NUM_THREADS=1 TMPDIR=/dev/shm \
     "./fuzz_$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -artifact_prefix="crash-$target-" \
-    -print_final_stats=1 "corpus/$target" "seeds/$target" 2>&1 | grep -E 'ERROR|SUMMARY|stat::number_of_executed|stat::peak|crash-|runtime error' || true
+    -print_final_stats=1 "corpus/$target" "seeds/$target" >log 2>&1 || true
+  grep -E 'ERROR|SUMMARY|stat::number_of_executed|stat::peak|crash-|runtime error' log || true
+  grep -q stat::number_of_executed log || { echo "$target: did not run to its end" >&2; exit 1; }
   ls crash-"$target"-* >/dev/null 2>&1 && { echo "$target: crashed" >&2; exit 1; }
 done
 echo "no crash"

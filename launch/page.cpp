@@ -72,7 +72,7 @@ std::string likelihood_of(const std::optional<LikelihoodTable>& table) {
   for (const auto& row : table->rows) {
     html += fmt::format(R"(<tr{}><td>{}</td><td class="number">{:.4f}</td><td class="number">{}</td><td>{}</td></tr>)",
                         row.level > 0 ? R"( class="term")" : "", escaped(row.name), row.mean,
-                        row.standard_error ? fmt::format("± {:.4f}", *row.standard_error) : "", escaped(row.how));
+                        core::likelihood::error_text(row.standard_error), escaped(row.how));
   }
   return html + fmt::format(R"(</tbody></table><p class="quiet">Data: {}</p><p class="quiet">Model: {}</p></div>)",
                             escaped(table->data), escaped(table->model));

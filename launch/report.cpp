@@ -1,6 +1,7 @@
 // scoremle report: a run as one page for people.
 #include <fstream>
 #include <iostream>
+#include <set>
 
 #include "core/config/load.h"
 #include "core/model/weights_file.h"
@@ -36,7 +37,7 @@ Plot plot_of(const std::string& title, const std::string& name, const std::vecto
   for (const auto& point : points) {
     series.x.push_back(static_cast<double>(point.step));
     series.y.push_back(point.value);
-    series.deviation.push_back(point.standard_error);
+    series.deviation.push_back(point.standard_error > 0 ? point.standard_error : 0);
     uncertain |= point.standard_error > 0;
   }
   if (!uncertain) series.deviation.clear();
@@ -82,13 +83,28 @@ std::vector<PageContent::Figure> figures_of(const core::config::RunConfig& confi
   return figures;
 }
 
+/// The picture that sample wrote, or else the newest that training did; empty: none.
+std::string samples_of(const std::filesystem::path& run) {
+  std::filesystem::path file = run / "samples.png";
+  if (!std::filesystem::exists(file)) {
+    std::set<std::filesystem::path> by_step;
+    for (const auto& entry : std::filesystem::directory_iterator(run)) {
+      const std::string name = entry.path().filename().string();
+      if (name.starts_with("samples_") && name.ends_with(".png")) by_step.insert(entry.path());
+    }
+    if (!by_step.empty()) file = *by_step.rbegin();
+  }
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 int report(const std::string& run, const std::string& file, Session& session) {
   const std::filesystem::path folder = run,
                               output = file.empty() ? folder / "report.html" : std::filesystem::path(file);
+  require_one_process(session, "report");
   const core::config::RunConfig config = load_run(folder, {}, session);
   require_writable(output);
   const auto likelihood = read_likelihood(folder / "likelihood.json");
-  std::ifstream samples(folder / "samples.png", std::ios::binary);
   const PageContent content{
       .name = config.name(),
       .summary =
@@ -97,7 +113,7 @@ int report(const std::string& run, const std::string& file, Session& session) {
       .figures = figures_of(config, folder / "metrics.jsonl", likelihood),
       .likelihood = likelihood,
       .plots = plots_of(folder / "metrics.jsonl", likelihood),
-      .samples_png = std::string(std::istreambuf_iterator<char>(samples), {}),
+      .samples_png = samples_of(folder),
       .config = core::config::text(config),
       .jobs = read_jobs(folder)};
   std::ofstream out(output);

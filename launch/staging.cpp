@@ -3,21 +3,22 @@
 #include <algorithm>
 
 #include "core/data/pack.h"
+#include "launch/trained.h"
 
 namespace launch {
 
-core::config::Data stage_data(core::config::Data data, distributed::Communicator& communicator) {
+core::config::Source staged(core::config::Source source, distributed::Communicator& communicator) {
+  if (!source.packed().has_stage_to()) return source;
+  core::config::Packed& packed = *source.mutable_packed();
   const std::vector<std::string> nodes = communicator.all_gather(communicator.node());
   const auto first = std::ranges::find(nodes, communicator.node()) - nodes.begin();
-  std::vector<core::config::Packed*> staged;
-  if (data.training().packed().has_stage_to()) staged.push_back(data.mutable_training()->mutable_packed());
-  if (data.heldout().packed().has_stage_to()) staged.push_back(data.mutable_heldout()->mutable_packed());
   if (first == communicator.rank()) {
-    for (const auto* packed : staged) core::data::stage(packed->path(), packed->stage_to());
+    if (first == 0) fmt::print(stderr, "copying {} to {} on every node\n", packed.path(), packed.stage_to());
+    core::data::stage(packed.path(), packed.stage_to(), first == 0 ? progress_bar("shards") : nullptr);
   }
   communicator.barrier();
-  for (auto* packed : staged) packed->set_path(core::data::stage(packed->path(), packed->stage_to()).string());
-  return data;
+  packed.set_path(core::data::stage(packed.path(), packed.stage_to(), nullptr).string());
+  return source;
 }
 
 }  // namespace launch

@@ -6,8 +6,8 @@
 
 namespace launch {
 
-/// `data` with every packed set that has a stage_to at its copy there, which the first rank of each node makes.
-/// Collective. Throws InputError as core::data::stage says.
-core::config::Data stage_data(core::config::Data data, distributed::Communicator& communicator);
+/// The source; a packed set that has a stage_to at its copy there, which the first rank of each node makes. Collective.
+/// Throws InputError as core::data::stage says.
+core::config::Source staged(core::config::Source source, distributed::Communicator& communicator);
 
 }  // namespace launch

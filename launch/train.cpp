@@ -78,10 +78,10 @@ int train(const TrainFlags& flags, Session& session) {
   settle_origin(flags, communicator, config);
   distributed::catch_interrupts();
   omp_set_num_threads(config.training().threads());
-  const core::config::Data data = stage_data(config.data(), communicator);
-  const auto training = core::data::open(config, data.training());
+  const auto training = core::data::open(config, staged(config.data().training(), communicator));
   std::optional<core::data::Dataset> heldout;
-  if (data.has_heldout()) heldout.emplace(core::data::open(config, data.heldout()));
+  if (config.data().has_heldout())
+    heldout.emplace(core::data::open(config, staged(config.data().heldout(), communicator)));
   if (communicator.rank() == 0) {
     std::cout << core::config::text(config) << "\ntraining: " << training.describe() << '\n';
     if (heldout) std::cout << "held out: " << heldout->describe() << '\n';
@@ -108,6 +108,8 @@ void add_train(CLI::App& app, Action& chosen) {
       ->add_option(
           "--init-from", flags->init_from,
           "Start with the averaged weights of another run, by matching names and shapes, and a fresh optimiser")
+      ->check(
+          CLI::Validator([](std::string& run) { return run.empty() ? "is empty; name the folder of a run" : ""; }, ""))
       ->type_name("DIR");
   command
       ->add_flag("--resume", flags->resume,

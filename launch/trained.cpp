@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "core/config/load.h"
 #include "core/model/unet.h"
 #include "core/sde/sde.h"
 #include "distributed/checkpoint_read.h"
@@ -16,7 +17,7 @@ void add_run_flags(CLI::App& command, RunFlags& flags) {
   command.add_option("--run", flags.directory, "Folder of the run (training.directory)")->required()->type_name("DIR");
   command
       .add_option("--set", flags.overrides,
-                  "Overrides of the run's config: --set 'evaluation { passes: 5 }' (repeatable)")
+                  "Overrides of the run's config, above all of evaluation { ... } or sampling { ... } (repeatable)")
       ->type_name("TEXT")
       ->take_all();
   command.add_option("--step", flags.step, "Use the checkpoint of this step (default: the newest)")->check(at_least(0));
@@ -28,7 +29,12 @@ Trained::Trained(const core::config::RunConfig& config, distributed::Communicato
       layout_(distributed::layout_of(network_.parameters())),
       weights_(layout_.total) {
   const auto step = flags.step >= 0 ? std::optional(flags.step) : std::nullopt;
-  step_ = distributed::load_section(communicator, flags.directory, step, layout_, "ema", weights_.span()).step;
+  const auto loaded = distributed::load_section(communicator, flags.directory, step, layout_, "ema", weights_.span());
+  step_ = loaded.step;
+  const core::config::RunConfig trained = core::config::valid_text(loaded.config, loaded.checkpoint, {});
+  kernels::require(core::config::network_text(trained) == core::config::network_text(config),
+                   "{}/config.textproto: is of another network than {}: put the run's own config back", flags.directory,
+                   loaded.checkpoint);
   distributed::bind_flat(network_, layout_, weights_.span());
 }
 

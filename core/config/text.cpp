@@ -14,15 +14,19 @@ std::string text(const RunConfig& config) {
   return text;
 }
 
-std::string fixed_text(const RunConfig& config) {
+std::string fixed_text(const RunConfig& config, const std::string& training_fingerprint) {
   RunConfig fixed = config;
   fixed.clear_name();
   fixed.clear_base();
   fixed.clear_evaluation();
   fixed.clear_sampling();
   fixed.mutable_data()->clear_heldout();
-  if (fixed.data().training().has_packed())
-    fixed.mutable_data()->mutable_training()->mutable_packed()->clear_stage_to();  // a copy is the same
+  std::string images;
+  if (const Source& source = config.data().training(); source.has_files() || source.has_packed()) {
+    // They may have been moved, packed or copied, and what lies there may have changed.
+    fixed.mutable_data()->clear_training();
+    images = fmt::format("data {{\n  training {{\n    fingerprint: \"{}\"\n  }}\n}}\n", training_fingerprint);
+  }
   Training& training = *fixed.mutable_training();
   training.clear_directory();
   training.clear_log_every();
@@ -32,10 +36,11 @@ std::string fixed_text(const RunConfig& config) {
   training.clear_evaluate_images();
   training.clear_sample_every();
   training.clear_sample_images();
+  training.clear_keep_every();
   training.clear_sharding();   // who holds what: the sums are the same
   training.clear_recompute();  // computes the same bits again
   if (config.training().reduction() == DETERMINISTIC) training.clear_bucket_kib();
-  return text(fixed);
+  return text(fixed) + images;
 }
 
 std::string network_text(const RunConfig& config) {
@@ -45,6 +50,7 @@ std::string network_text(const RunConfig& config) {
   network.mutable_sde()->clear_smallest_time();
   network.mutable_data()->set_image_size(config.data().image_size());
   network.mutable_data()->set_channels(config.data().channels());
+  network.mutable_data()->set_pixel_range(config.data().pixel_range());
   return text(network);
 }
 

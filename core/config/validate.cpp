@@ -101,10 +101,10 @@ void check_data(Checker& c, const Data& data) {
 
 void check_sde(Checker& c, const Sde& sde) {
   c.number("sde.beta_min", true, sde.beta_min(), positive);
-  c.number("sde.beta_max", true, sde.beta_max(), {sde.beta_min(), infinity, false, false});
-  c.number("sde.sigma_min", true, sde.sigma_min(), positive);
-  c.number("sde.sigma_max", true, sde.sigma_max(), {sde.sigma_min(), infinity, false, false});
-  c.number("sde.smallest_time", true, sde.smallest_time(), {0, 0.5, false, false});
+  c.number("sde.beta_max", true, sde.beta_max(), {sde.beta_min(), 1000, false, true});
+  c.number("sde.sigma_min", true, sde.sigma_min(), {1e-6, 1e3});
+  c.number("sde.sigma_max", true, sde.sigma_max(), {sde.sigma_min(), 1e6, false, true});
+  c.number("sde.smallest_time", true, sde.smallest_time(), {1e-9, 0.5, true, false});
 }
 
 void check_model(Checker& c, const Model& model, SdeKind kind, int image_size) {
@@ -177,6 +177,7 @@ void check_training(Checker& c, const Training& training) {
   c.number("training.keep_checkpoints", true, training.keep_checkpoints(), at_least(1));
   c.number("training.evaluate_every", true, static_cast<double>(training.evaluate_every()), at_least(0));
   c.number("training.evaluate_images", true, static_cast<double>(training.evaluate_images()), at_least(1));
+  c.number("training.keep_every", true, static_cast<double>(training.keep_every()), at_least(0));
   c.number("training.sample_every", true, static_cast<double>(training.sample_every()), at_least(0));
   c.number("training.sample_images", true, static_cast<double>(training.sample_images()), {1, 4096});
 }
@@ -189,13 +190,16 @@ void check_evaluation(Checker& c, const Evaluation& evaluation) {
   c.number("evaluation.ode_max_evaluations", true, static_cast<double>(evaluation.ode_max_evaluations()), at_least(7));
 }
 
-void check_classes(Checker& c, const Sampling& sampling, const Model& model) {
+void check_classes(Checker& c, const Sampling& sampling, const Model& model, const Training& training) {
   for (const int label : sampling.classes()) {
     if (label < 0 || label >= model.classes())
       c.fail("sampling.classes",
              fmt::format("has {}, but model.classes is {}{}", label, model.classes(),
                          model.classes() > 0 ? fmt::format(": they are 0 to {}", model.classes() - 1) : ""));
   }
+  if (training.sample_every() > 0 && model.classes() > 0 && model.null_label_probability() == 0 &&
+      sampling.classes().empty())
+    c.fail("training.sample_every", "draws images, but the network knows none without a class: name sampling.classes");
   c.number("sampling.guidance", true, sampling.guidance(), at_least(0));
   if (sampling.guidance() == 1) return;
   if (sampling.classes().empty())
@@ -244,9 +248,12 @@ void check_sampling(Checker& c, const Sampling& sampling) {
     c.fail("sampling.finish", "is NOISE_FREE, but CORRECTOR_ONLY has no step that could be; use TWEEDIE");
   if (sampling.sampler() != DDIM && sampling.ddim_eta() != 0)
     c.fail("sampling.ddim_eta", fmt::format("is {}, but the sampler is {}", sampling.ddim_eta(), sampler));
-  if (sampling.sampler() != HEUN && churn.amount() != 0)
-    c.fail("sampling.churn.amount",
-           fmt::format("is {}, but only HEUN churns and the sampler is {}", churn.amount(), sampler));
+  if (corrector.kind() == NO_CORRECTOR && (corrector.steps() != 1 || corrector.snr() != 0.16))
+    c.fail("sampling.corrector.kind",
+           "is NO_CORRECTOR, but its steps or snr are set; choose LANGEVIN or ANNEALED_LANGEVIN");
+  if (sampling.sampler() != HEUN &&
+      (churn.amount() != 0 || churn.least_sigma() != 0 || std::isfinite(churn.largest_sigma()) || churn.noise() != 1))
+    c.fail("sampling.churn", fmt::format("is set, but only HEUN churns and the sampler is {}", sampler));
   if (sampling.sampler() == PROBABILITY_FLOW && sampling.grid() != OF_SAMPLER)
     c.fail("sampling.grid",
            fmt::format("is {}, but PROBABILITY_FLOW chooses its own steps", Grid_Name(sampling.grid())));
@@ -292,7 +299,7 @@ std::vector<Violation> violations(const RunConfig& config) {
   check_training(c, config.training());
   check_evaluation(c, config.evaluation());
   check_sampling(c, config.sampling());
-  check_classes(c, config.sampling(), config.model());
+  check_classes(c, config.sampling(), config.model(), config.training());
   check_enums(c, config, "");
   return c.found;
 }

@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <fstream>
 #include <memory>
 
 #include "core/data/decode.h"
@@ -62,8 +63,29 @@ std::string name_of(archive_entry* entry) {
   return name ? name : "";
 }
 
+constexpr std::int64_t block_bytes = 512;  // of a tar
 constexpr const char* tar = "a whole, uncompressed tar";
 constexpr const char* zip = "a whole .npz (zip)";
+
+/// A tar ends with two blocks of zeros: libarchive takes one, or the end of the file, for its end.
+void require_end_of_tar(const fs::path& file, std::int64_t end) {
+  std::ifstream in(file, std::ios::binary);
+  in.seekg(end);
+  std::vector<char> block(1 << 16);
+  std::int64_t zeros = 0;
+  do {
+    in.read(block.data(), std::ssize(block));
+    const auto last = block.begin() + in.gcount();
+    const auto other = std::find_if(block.begin(), last, [](char c) { return c != 0; });
+    zeros += other - block.begin();
+    if (other != last)
+      throw BadImage{fmt::format("has something behind its end, at byte {}: it is damaged, or several tars in one file",
+                                 end + zeros)};
+  } while (in.gcount() > 0);
+  if (zeros < 2 * block_bytes)
+    throw BadImage{
+        fmt::format("ends at byte {} without the two blocks of zeros of a tar's end: it is truncated", end + zeros)};
+}
 
 }  // namespace
 
@@ -73,15 +95,21 @@ std::vector<TarMember> tar_members(const fs::path& file, const std::function<boo
     open_file(reader, file, tar);
     const auto length = static_cast<std::int64_t>(fs::file_size(file));
     std::vector<TarMember> members;
+    std::int64_t end = 0;
     while (archive_entry* entry = next_entry(reader, tar)) {
       const std::string name = name_of(entry);
-      if (archive_entry_filetype(entry) != AE_IFREG || !wanted(name)) continue;
       // The member's bytes follow its header, which libarchive has just consumed.
       const std::int64_t offset = archive_filter_bytes(reader.get(), 0), bytes = archive_entry_size(entry);
       if (bytes < 0 || bytes > length - offset)
         throw BadImage{fmt::format("ends inside {} at byte {}: the tar is truncated", name, offset)};
-      members.push_back({name, offset, bytes});
+      end = offset + (bytes + block_bytes - 1) / block_bytes * block_bytes;
+      if (!wanted(name)) continue;
+      const bool link = archive_entry_hardlink(entry) || archive_entry_filetype(entry) == AE_IFLNK;
+      if (link)
+        throw BadImage{fmt::format("holds {} as a link: make the tar with --dereference and --hard-dereference", name)};
+      if (archive_entry_filetype(entry) == AE_IFREG) members.push_back({name, offset, bytes});
     }
+    require_end_of_tar(file, end);
     return members;
   });
 }

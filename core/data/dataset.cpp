@@ -97,6 +97,10 @@ void Dataset::read(std::int64_t index, std::span<std::uint8_t> pixels) const {
   std::visit([&](const auto& source) { source.read(index, pixels); }, source_);
 }
 
+std::span<const std::string> Dataset::class_names() const {
+  return facts() ? std::span<const std::string>(facts()->class_names) : std::span<const std::string>();
+}
+
 std::int32_t Dataset::classes() const {
   return facts() ? facts()->classes : 1;
 }

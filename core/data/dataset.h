@@ -50,6 +50,8 @@ class Dataset {
   /// sources.
   std::int32_t label(std::int64_t index) const;
   std::int32_t classes() const;
+  /// Of each class, where folders name them; else none.
+  std::span<const std::string> class_names() const;
   /// Files that were left out because they could not be read (data.unreadable: SKIP).
   std::int64_t skipped() const;
   /// Of all pixels (of the first 4096 images for built-in sources, which their parameters determine): fingerprint.h. A

@@ -1,10 +1,12 @@
 #include "core/data/image_files.h"
 
+#include <fmt/ranges.h>
 #include <glob.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <deque>
 #include <fstream>
 #include <map>
 
@@ -29,6 +31,7 @@ bool is_image_name(const fs::path& path) {
 }
 
 std::vector<fs::path> expand(const std::string& pattern) {
+  if (fs::exists(pattern)) return {pattern};  // whatever its name has in it
   glob_t matches{};
   const int result = glob(pattern.c_str(), 0, nullptr, &matches);
   const std::unique_ptr<glob_t, decltype(&globfree)> guard(&matches, &globfree);
@@ -37,10 +40,11 @@ std::vector<fs::path> expand(const std::string& pattern) {
 }
 
 std::vector<ImageFile> in_folder(const fs::path& folder) {
-  const auto container = std::make_shared<const Container>();
+  const auto container = std::make_shared<const Container>(Container{.folder = folder});
   std::vector<ImageFile> images;
   for (const auto& entry : fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink)) {
-    if (!entry.is_regular_file() || !is_image_name(entry.path())) continue;
+    if (entry.is_directory() || !is_image_name(entry.path())) continue;
+    kernels::require(entry.is_regular_file(), "{}: is no file that can be read", entry.path().string());
     images.push_back({.in = container, .member = entry.path(), .bytes = static_cast<std::int64_t>(entry.file_size())});
   }
   std::sort(images.begin(), images.end(), [](const ImageFile& a, const ImageFile& b) { return a.member < b.member; });
@@ -60,10 +64,35 @@ bool in_records(const ImageFile& image) {
   return image.in->coding != Coding::picture;
 }
 
-/// Gives pictures the number of their folder's name among all, and counts the classes.
+using Parts = std::deque<std::string>;
+
+/// The folder that a picture lies in, from the path that was given on.
+Parts folder_of(const ImageFile& image) {
+  fs::path folder = image.member.parent_path().lexically_normal();
+  if (image.in->file.empty()) {
+    const fs::path given = fs::absolute(image.in->folder / ".").lexically_normal().parent_path();
+    folder = fs::absolute(folder).lexically_relative(given);
+    if (folder == ".") folder = given.filename();
+  }
+  Parts parts;
+  for (const fs::path& part : folder) parts.push_back(part.string());
+  return parts;
+}
+
+/// Takes off what all folders begin with, and what they end with, as long as something of each is left.
+void strip(std::vector<Parts>& folders) {
+  const auto all = [&](auto same) {
+    return std::ranges::all_of(folders, [&](Parts& f) { return f.size() > 1 && same(f); });
+  };
+  while (all([&](Parts& f) { return f.front() == folders[0].front(); }))
+    for (Parts& f : folders) f.pop_front();
+  while (all([&](Parts& f) { return f.back() == folders[0].back(); }))
+    for (Parts& f : folders) f.pop_back();
+}
+
+/// Gives pictures the number of their folder among all, and counts the classes.
 void number_classes(Found& found) {
-  std::map<std::string, std::int32_t> numbers;
-  const auto folder = [](const ImageFile& image) { return image.member.parent_path().filename().string(); };
+  std::map<Parts, std::int32_t> places;  // of the folders
   for (const ImageFile& image : found.images) {
     kernels::require(in_records(image) == in_records(found.images.front()),
                      "{} and {}: classes by folder and by number do not mix; give them to separate runs",
@@ -71,12 +100,18 @@ void number_classes(Found& found) {
     if (in_records(image))
       found.classes = std::max(found.classes, image.in->classes > 0 ? image.in->classes : image.label + 1);
     else
-      numbers[folder(image)] = 0;
+      places[folder_of(image)] = 0;
   }
-  if (numbers.empty()) return;
-  found.classes = 0;
-  for (auto& [name, number] : numbers) number = found.classes++;
-  for (ImageFile& image : found.images) image.label = numbers[folder(image)];
+  if (places.empty()) return;
+  std::vector<Parts> folders;
+  for (auto& [parts, place] : places) {
+    place = static_cast<std::int32_t>(folders.size());
+    folders.push_back(parts);
+  }
+  strip(folders);
+  found.classes = static_cast<std::int32_t>(folders.size());
+  for (const Parts& parts : folders) found.class_names.push_back(fmt::format("{}", fmt::join(parts, "/")));
+  for (ImageFile& image : found.images) image.label = places[folder_of(image)];
 }
 
 std::vector<std::uint8_t> read_bytes(const ImageFile& image) {

@@ -17,7 +17,8 @@ enum class Coding { picture, interleaved, planar };  // PNG or JPEG; [h,w,c]; [c
 
 /// What all images of a folder, tar or file have in common.
 struct Container {
-  std::filesystem::path file;          // empty: each image is a file of its own
+  std::filesystem::path file;          // empty: each image is a file of its own,
+  std::filesystem::path folder;        // somewhere in this one
   std::shared_ptr<Unpacked> unpacked;  // the images lie in what is packed in the file
   Coding coding = Coding::picture;
   ImageShape shape;          // of records; pictures say their own
@@ -39,11 +40,13 @@ struct ImageFile {
 struct Found {
   std::vector<ImageFile> images;
   std::int32_t classes = 1;
+  std::vector<std::string> class_names;  // the folders; none where the files give numbers
 };
 
 /// Every image of the paths, in their order: inside a folder by path, inside a tar or file as they lie. Classes are
-/// the folders' names in alphabetical order, or the numbers that the file gives. Throws InputError for a path that is
-/// not there or holds no image, and for a file that is damaged, truncated or of another kind.
+/// the folders, from where their paths differ to where they do, in alphabetical order ("cats" and "dogs" of
+/// "train/cats/images" and "train/dogs/images"), or the numbers that the file gives. Throws InputError for a path that
+/// is not there or holds no image, and for a file that is damaged, truncated or of another kind.
 Found find_images(const config::Files& files);
 
 /// The image as it is stored. Throws BadImage (decode.h) where it cannot be read whole.

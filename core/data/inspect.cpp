@@ -39,7 +39,12 @@ std::string inspect(const Dataset& dataset) {
                                       : "blue",
                         mean, std::sqrt(std::max(0.0, s.squares / count - mean * mean)), s.low, s.high);
   }
-  return text;
+  const auto names = dataset.class_names();
+  constexpr std::size_t most = 1000;
+  for (std::size_t i = 0; i < std::min(most, names.size()) && names.size() > 1; ++i)
+    text += fmt::format("{}{} {}", i == 0 ? "classes: " : ", ", i, names[i]);
+  if (names.size() > most) text += fmt::format(" and {} more", names.size() - most);
+  return names.size() > 1 ? text + "\n" : text;
 }
 
 picture::Picture contact_sheet(const Dataset& dataset, int count) {

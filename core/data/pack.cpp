@@ -1,10 +1,9 @@
 #include "core/data/pack.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <random>
 
 #include "core/data/fingerprint.h"
 #include "core/data/packed_images.h"
@@ -18,26 +17,31 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::int64_t block_bytes = 1 << 20;
 
+/// Removes a folder that was not finished; a finished one was renamed, and there is nothing to remove.
+struct Unfinished {
+  fs::path folder;
+  ~Unfinished() {
+    std::error_code none;
+    fs::remove_all(folder, none);
+  }
+};
+
 /// Makes `folder` by `write`, in another folder that is renamed at the end. Where that fails nothing is left.
 void write_folder(const fs::path& folder, const std::function<void(const fs::path&)>& write) {
-  const fs::path unfinished = fmt::format("{}.unfinished-{}", folder.string(), getpid());
+  std::random_device random;  // two jobs may make the same folder
+  const fs::path path = fmt::format("{}.unfinished-{:08x}{:08x}", folder.string(), random(), random());
   try {
-    storage::make_directory(unfinished);
-    write(unfinished);
-    storage::sync_directory(unfinished);
-    storage::rename_directory(unfinished, folder);
+    storage::make_directory(path);
+    const Unfinished unfinished{path};
+    write(path);
+    storage::sync_directory(path);
+    storage::rename_directory(path, folder);
     storage::sync_directory(folder.has_parent_path() ? folder.parent_path() : ".");
   } catch (const storage::FileError& error) {
-    std::error_code none;
-    fs::remove_all(unfinished, none);
     throw kernels::InputError(fmt::format("{}; {}", error.what(),
                                           error.code == ENOSPC || error.code == EDQUOT
                                               ? "free some space, or name another disk"
                                               : "name a folder that can be written"));
-  } catch (...) {
-    std::error_code none;
-    fs::remove_all(unfinished, none);
-    throw;
   }
 }
 
@@ -85,6 +89,7 @@ class ShardWriter {
 
 Facts pack(const config::Data& data, const config::Files& files, const fs::path& folder, std::int64_t largest_shard,
            const Progress& progress) {
+  kernels::require(folder.has_filename(), "{}: name the folder to make, without a / at its end", folder.string());
   kernels::require(!fs::exists(folder), "{}: is there already; remove it, or name another folder", folder.string());
   Found found = find_images(files);
   PackedIndex index;
@@ -107,6 +112,7 @@ Facts pack(const config::Data& data, const config::Files& files, const fs::path&
     index.set_images(facts.images);
     index.set_shard_images(std::min(index.shard_images(), facts.images));
     index.set_classes(facts.classes);
+    index.mutable_class_names()->Assign(facts.class_names.begin(), facts.class_names.end());
     index.set_skipped(facts.skipped);
     index.set_first_skipped(facts.first_skipped);
     index.set_altered(facts.altered);
@@ -119,18 +125,27 @@ Facts pack(const config::Data& data, const config::Files& files, const fs::path&
   return facts;
 }
 
-fs::path stage(const fs::path& packed, const fs::path& folder) {
+fs::path stage(const fs::path& packed, const fs::path& folder, const Progress& progress) {
   const PackedIndex index = read_index(packed);
-  const fs::path copy = folder / ("scoremle-" + index.fingerprint());
+  // The index says all about the set: the fingerprint is of the pixels alone.
+  const std::string whole = index.SerializeAsString();
+  const fs::path copy =
+      folder / fmt::format("scoremle-{:016x}", storage::checksum(std::as_bytes(std::span(whole.data(), whole.size()))));
   if (is_packed(copy)) return copy;
-  write_folder(copy, [&](const fs::path& unfinished) {
-    for (std::int64_t shard = 0; shard < shards_of(index); ++shard) {
-      storage::File file = storage::File::create(shard_file(unfinished, shard));
-      read_blocks(packed, index, shard, [&](std::span<const std::byte> block) { file.write(block); });
-      file.sync_and_close();
-    }
-    write_index(unfinished, index);
-  });
+  const std::int64_t shards = shards_of(index);
+  try {
+    write_folder(copy, [&](const fs::path& unfinished) {
+      for (std::int64_t shard = 0; shard < shards; ++shard) {
+        storage::File file = storage::File::create(shard_file(unfinished, shard));
+        read_blocks(packed, index, shard, [&](std::span<const std::byte> block) { file.write(block); });
+        file.sync_and_close();
+        if (progress) progress(shard + 1, shards);
+      }
+      write_index(unfinished, index);
+    });
+  } catch (const kernels::InputError&) {
+    if (!is_packed(copy)) throw;  // else another job has made it meanwhile
+  }
   return copy;
 }
 

@@ -14,8 +14,10 @@ namespace core::data {
 Facts pack(const config::Data& data, const config::Files& files, const std::filesystem::path& folder,
            std::int64_t largest_shard, const Progress& progress);
 
-/// A copy of the packed set inside `folder`, checked block by block as it is made; one that is there already is taken.
-/// Throws InputError for a damaged set and for a disk that is full.
-std::filesystem::path stage(const std::filesystem::path& packed, const std::filesystem::path& folder);
+/// A copy of the packed set inside `folder`, checked block by block as it is made; one that is there already, or that
+/// another job makes at the same time, is taken. `progress` counts shards and may be empty. Throws InputError for a
+/// damaged set and for a disk that is full.
+std::filesystem::path stage(const std::filesystem::path& packed, const std::filesystem::path& folder,
+                            const Progress& progress);
 
 }  // namespace core::data

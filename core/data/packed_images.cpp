@@ -41,6 +41,7 @@ void PackedImages::read(std::int64_t index, std::span<std::uint8_t> out) const {
 PackedImages map_shards(const fs::path& folder, const PackedIndex& index) {
   PackedImages set{.facts = {.images = index.images(),
                              .classes = index.classes(),
+                             .class_names = {index.class_names().begin(), index.class_names().end()},
                              .skipped = index.skipped(),
                              .first_skipped = index.first_skipped(),
                              .altered = index.altered()},

@@ -44,7 +44,7 @@ Facts read_images(Found found, const config::Data& data, const Sink& sink, const
   std::vector<std::uint8_t> pixels(static_cast<std::size_t>(window * each));
   const auto place = [&](std::int64_t i) { return pixels.begin() + i * each; };
   std::vector<Outcome> outcomes(static_cast<std::size_t>(window));
-  Facts facts{.classes = found.classes};
+  Facts facts{.classes = found.classes, .class_names = std::move(found.class_names)};
   for (std::int64_t first = 0; first < count; first += window) {
     const std::int64_t end = std::min(first + window, count);
 #pragma omp parallel for schedule(dynamic, 64) num_threads(omp_get_num_procs())

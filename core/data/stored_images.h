@@ -18,6 +18,7 @@ namespace core::data {
 struct Facts {
   std::int64_t images = 0;
   std::int32_t classes = 1;
+  std::vector<std::string> class_names;  // of each; none where the files give numbers
   std::int64_t skipped = 0;
   std::string first_skipped;  // why the first of them was
   bool altered = false;       // some were cropped, averaged down, or changed in colour

@@ -1,5 +1,6 @@
 #include "core/likelihood/report.h"
 
+#include <cmath>
 #include <fstream>
 #include <map>
 
@@ -45,13 +46,17 @@ std::vector<Row> rows(const Report& report) {
   return rows;
 }
 
+std::string error_text(std::optional<double> standard_error) {
+  if (!standard_error) return "";
+  return std::isfinite(*standard_error) ? fmt::format("± {:.4f}", *standard_error) : "± unknown";
+}
+
 std::string text(const Report& report) {
   std::string text = fmt::format("data   {}\nmodel  {}\n\n  {:<34} {:>9}   {:<8} how\n", report.data, report.model,
                                  "bits/dim", "mean", "s.e.");
   for (const Row& row : rows(report)) {
-    const std::string error = row.standard_error ? fmt::format("± {:<8.4f}", *row.standard_error) : "";
-    text += fmt::format("  {:<34} {:>9.4f} {:<10} {}\n", std::string(2 * row.level, ' ') + row.name, row.mean, error,
-                        row.how);
+    text += fmt::format("  {:<34} {:>9.4f} {:<10} {}\n", std::string(2 * row.level, ' ') + row.name, row.mean,
+                        error_text(row.standard_error), row.how);
   }
   return text;
 }

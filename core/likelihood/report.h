@@ -31,6 +31,9 @@ struct Row {
 };
 std::vector<Row> rows(const Report& report);
 
+/// "± 0.0123"; "± unknown" of a single image; empty for what is known exactly.
+std::string error_text(std::optional<double> standard_error);
+
 /// Every figure with its standard error, estimator, passes and evaluations.
 std::string text(const Report& report);
 

@@ -15,7 +15,8 @@ constexpr std::uint64_t largest_header = 100'000'000;  // bytes, as the format's
 
 std::string read_bytes(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
-  kernels::require(in.good(), "{}: cannot be opened", file.string());
+  kernels::require(in.good() && std::filesystem::is_regular_file(file), "{}: is no file that can be opened",
+                   file.string());
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
@@ -31,7 +32,6 @@ NamedTensor read_tensor(const std::string& where, const nlohmann::json& entry, s
   }
   const auto begin = entry.at("data_offsets").at(0).get<std::uint64_t>(),
              end = entry.at("data_offsets").at(1).get<std::uint64_t>();
-  kernels::require(entry.at("dtype") == "F32", "{}: is {}, only F32 is read", where, entry.at("dtype").dump());
   kernels::require(begin <= end && end <= payload.size() && end - begin == 4 * elements,
                    "{}: bytes {} to {} do not hold its {} elements; the file is damaged or cut off", where, begin, end,
                    elements);
@@ -58,6 +58,8 @@ SafeTensors read_safetensors(const std::filesystem::path& file) {
     for (const auto& [name, entry] : header.items()) {
       if (name == "__metadata__")
         result.metadata = entry.get<std::map<std::string, std::string>>();
+      else if (const auto type = entry.at("dtype").get<std::string>(); type != "F32")
+        result.unread[name] = type;
       else
         result.tensors[name] = read_tensor(fmt::format("{}: tensor {}", file.string(), name), entry, payload);
     }

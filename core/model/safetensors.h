@@ -17,9 +17,10 @@ struct NamedTensor {
 struct SafeTensors {
   std::map<std::string, std::string> metadata;
   std::map<std::string, NamedTensor> tensors;
+  std::map<std::string, std::string> unread;  // tensors of other types than F32, which are not read, and their types
 };
 
-/// Reads a whole file of F32 tensors. Throws InputError naming the file and what is wrong with it.
+/// Reads a whole file. Throws InputError naming the file and what is wrong with it.
 SafeTensors read_safetensors(const std::filesystem::path& file);
 
 /// Writes F32 tensors one after another, by name, from a multiple of 8 bytes on: the same content is the same bytes.

@@ -54,20 +54,24 @@ void require_same_tensors(const SafeTensors& file, const std::string& source, co
   std::vector<std::string> missing, different, unknown;
   for (const auto& [name, shape] : expected) {
     const auto found = file.tensors.find(prefix + name);
-    if (found == file.tensors.end()) {
+    if (const auto other = file.unread.find(prefix + name); other != file.unread.end()) {
+      different.push_back(fmt::format("{} {}, not F32", name, other->second));
+    } else if (found == file.tensors.end()) {
       missing.push_back(name);
     } else if (found->second.shape != shape) {
       different.push_back(
           fmt::format("{} [{}], not [{}]", name, fmt::join(found->second.shape, ","), fmt::join(shape, ",")));
     }
   }
-  for (const auto& [name, tensor] : file.tensors) {
+  const auto look_up = [&](const std::string& name) {
     const bool buffer = name == prefix + "sigmas";  // of the reference's models; no weight
     if (!buffer && name.starts_with(prefix) && !expected.contains(name.substr(prefix.size()))) unknown.push_back(name);
-  }
+  };
+  for (const auto& [name, tensor] : file.tensors) look_up(name);
+  for (const auto& [name, type] : file.unread) look_up(name);
   kernels::require(missing.empty() && different.empty() && unknown.empty(),
                    "{}: does not hold the config's network{}{}{}", source, listed("are missing", missing),
-                   listed("have another shape", different), listed("belong to nothing", unknown));
+                   listed("have another shape or type", different), listed("belong to nothing", unknown));
 }
 
 }  // namespace

@@ -48,7 +48,8 @@ Samples run(const ProbabilityFlow& sampler, const Score& score, std::span<const 
   };
   try {
     likelihood::integrate(
-        std::ssize(indices), score.batch, score.dims, interval, likelihood::flow_steps(interval, sampler.max_evaluations), derivative,
+        std::ssize(indices), score.batch, score.dims, interval,
+        likelihood::flow_steps(interval, sampler.max_evaluations), derivative,
         [&](auto x, auto slope, auto error, double h) {
           return likelihood::rms_error(x, slope, error, h, sampler.tolerance);
         },

@@ -47,6 +47,17 @@ TEST(Checkpoint, KeepsTheNewest) {
   EXPECT_EQ(load_newest(directory, layout, 1), 10);
 }
 
+TEST(Checkpoint, KeepsThoseOfEveryManySteps) {
+  const Layout layout = awkward_layout(500);
+  const TestDirectory directory("keep_every");
+  on_ranks(2, [&](Communicator& c) {
+    CheckpointStore store(c, directory.path(), identity_of(layout), 1, 4);
+    for (std::int64_t step : {3, 4, 6, 8, 9, 10}) save_step(c, store, layout, step);
+  });
+  EXPECT_EQ(directory.names("step_"),
+            (std::vector<std::string>{"step_0000000004-g00001", "step_0000000008-g00001", "step_0000000010-g00001"}));
+}
+
 TEST(Checkpoint, AnEmptyFolderHoldsNone) {
   const TestDirectory directory("none");
   EXPECT_EQ(load_newest(directory, awkward_layout(500), 2), -1);

@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const distributed::Manifest manifest = distributed::read_manifest(folder);
     distributed::check_coverage(manifest);
     distributed::layout_of(manifest);
-  } catch (const distributed::FileError&) {
+  } catch (const core::storage::FileError&) {
   }
   return 0;
 }

@@ -86,6 +86,26 @@ TEST(CheckpointFiles, ComeBackBitForBit) {
   expect_success("scoremle sample --run " + imported + " --set 'sampling { images: 1 steps: 2 }'");
 }
 
+TEST(CheckpointFiles, AnImportedRunIsTrainedOnImagesOfItsOwn) {
+  tests::Folder folder("imported_training");
+  train(folder / "run");
+  const std::string file = (folder / "a.safetensors").string(), imported = (folder / "imported").string();
+  expect_success("scoremle checkpoint export --names reference --run " + (folder / "run").string() + " --file " + file);
+  const std::string config =
+      "--config images32 --set 'data { image_size: 8 } model { channels: 8 blocks: 1 "
+      "channel_multipliers: [1, 2] attention_sizes: 4 } training { steps: 3 micro_batches: 2 "
+      "micro_batch_images: 3 evaluate_every: 0 checkpoint_every: 3 } optimizer { warmup_steps: 1 "
+      "}' ";
+  expect_success("scoremle checkpoint import " + config + "--file " + file + " --run " + imported);
+  const std::string resume = "scoremle train " + config +
+                             "--set 'data { training { uniform_pixels { images: 9 } } } "
+                             "training { directory: \"" +
+                             imported + "\" }' --resume";
+  const auto outcome = expect_success(resume);
+  EXPECT_NE(outcome.output.find("resumed from step_0000000000-g00001 at step 0"), std::string::npos) << outcome.output;
+  EXPECT_EQ(run(resume + " --set 'seed: 9'").status, 2) << "what else differs is still refused";
+}
+
 class Reference : public testing::TestWithParam<const char*> {};
 
 TEST_P(Reference, AnImportedNetworkComputesWhatTheOriginalDid) {
@@ -142,14 +162,15 @@ TEST(CheckpointFiles, WrongOnesGetOneLine) {
     std::string command, part;
   };
   for (const Wrong& wrong : {
-           Wrong{import + "/nosuch", "/nosuch: cannot be opened"},
+           Wrong{import + "/nosuch", "/nosuch: is no file that can be opened"},
            Wrong{import + at + "text.safetensors", "text.safetensors: is not a safetensors file"},
            Wrong{import + at + "cut.safetensors", "the file is damaged or cut off"},
            Wrong{import + at + "bare.safetensors",
                  "bare.safetensors: holds weights, but no config of scoremle: name the one of their network with "
                  "--config"},
            Wrong{import + file + " --set 'model { channels: 16 }'",
-                 "a.safetensors: does not hold the config's network; 141 have another shape: down.0.0.conv0.bias [8], "
+                 "a.safetensors: does not hold the config's network; 141 have another shape or type: "
+                 "down.0.0.conv0.bias [8], "
                  "not [16], "},
            Wrong{import + file + " --set 'model { blocks: 2 }'", "a.safetensors: does not hold the config's network; "},
            Wrong{import + reference + " --set 'model { skip_rescale: false }'",

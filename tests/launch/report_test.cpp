@@ -109,6 +109,10 @@ TEST(Report, WrongRunsGetOneLine) {
   EXPECT_EQ(run("scoremle report --run /nosuch").output,
             "scoremle: /nosuch: is not the folder of a run (it has no config.textproto)\n");
   std::filesystem::copy("configs/quickstart.textproto", folder / "config.textproto");
+  std::ofstream(folder / "jobs.jsonl") << "{}\n";
+  const auto jobs = run("scoremle report --run " + folder.text());
+  EXPECT_EQ(jobs.status, 2);
+  EXPECT_NE(jobs.output.find("jobs.jsonl: is not what train writes"), std::string::npos) << jobs.output;
   std::ofstream(folder / "likelihood.json") << "{}";
   const auto outcome = run("scoremle report --run " + folder.text());
   EXPECT_EQ(outcome.status, 2);

@@ -114,14 +114,19 @@ TEST(Training, OfClassesHasTheSameBitsOnEveryNumberOfRanksAndIsEvaluatedByClass)
 TEST(Training, ResumesBitForBitOnAnotherNumberOfRanks) {
   tests::Folder folder("resume");
   expect_success(run("scoremle train " + tiny + in(folder / "whole")));
-  // Stopped after 20 steps by the file HALT, which is noticed after the first step that follows it.
-  std::filesystem::create_directories(folder / "cut");
-  std::ofstream(folder / "cut/HALT");
-  const auto first = run(mpirun(3) + "scoremle train " + tiny + in(folder / "cut"));
+  // Stopped by the file HALT, which is noticed after the step that follows it: once some 20 steps are done, and then
+  // after one more.
+  const std::string cut = (folder / "cut").string();
+  const auto first = run("(until grep -qs '\"step\":20}' " + cut + "/metrics.jsonl; do sleep 0.02; done; touch " + cut +
+                         "/HALT) & " + mpirun(3) + "scoremle train " + tiny + in(folder / "cut"));
   EXPECT_EQ(first.status, 75) << first.output;
+  const std::size_t done = losses(folder / "cut").size();
+  EXPECT_GE(done, 20u);
+  EXPECT_LT(done, 50u);
   const auto again =
       run(mpirun(2) + "scoremle train " + tiny + in(folder / "cut", "sharding: OPTIMIZER ") + "--resume");
   EXPECT_EQ(again.status, 75) << again.output;
+  EXPECT_EQ(losses(folder / "cut").size(), done + 1);
   std::filesystem::remove(folder / "cut/HALT");
   expect_success(run(mpirun(4) + "scoremle train " + tiny + in(folder / "cut") + "--resume"));
   expect_same_state(folder / "whole", folder / "cut");
@@ -194,10 +199,11 @@ TEST(Training, AFullDiskEndsTheRunOnlyWhereItsLastStateIsLost) {
   std::ofstream(folder / "job.sh") << "mount -t tmpfs -o size=1200k none " << disk << "\n"
                                    << tests::with_binary("scoremle train " + tiny +
                                                          in(disk, "steps: 6 checkpoint_every: 2 "))
-                                   << ">/dev/null\nls " << disk << "/ckpt\n";
+                                   << ">/dev/null\necho status $?\nls " << disk << "/ckpt\n";
   const auto outcome = run("unshare --user --map-root-user --mount sh " + (folder / "job.sh").string());
   EXPECT_NE(outcome.output.find("No space left on device"), std::string::npos) << outcome.output;
-  EXPECT_NE(outcome.output.find("step_"), std::string::npos) << "one checkpoint is kept\n" << outcome.output;
+  EXPECT_NE(outcome.output.find("\nstatus 1\n"), std::string::npos) << outcome.output;
+  EXPECT_NE(outcome.output.find("\nstep_0000000002-g00001\n"), std::string::npos) << outcome.output;
 }
 
 TEST(Training, AFoldersRunCannotGoOnWithAnotherModel) {
@@ -209,12 +215,50 @@ TEST(Training, AFoldersRunCannotGoOnWithAnotherModel) {
   EXPECT_NE(other.output.find("beta2"), std::string::npos) << other.output;
 }
 
+TEST(Training, ASingleHeldOutImageHasNoError) {
+  tests::Folder folder("single");
+  const auto outcome = run("scoremle train " + tiny +
+                           in(folder / "run", "steps: 2 evaluate_every: 1 evaluate_images: 1 checkpoint_every: 1 "));
+  expect_success(outcome);
+  EXPECT_NE(outcome.output.find("± unknown bits/dim on 1 images"), std::string::npos) << outcome.output;
+  expect_success(run("scoremle report --run " + (folder / "run").string()));
+}
+
+TEST(Training, AJobThatIsRefusedDoesNotDisturbTheOneThatRuns) {
+  tests::Folder folder("refused");
+  expect_success(run("scoremle train " + tiny + in(folder / "run", "steps: 2 ")));
+  const auto generations = [&] { return run("ls -A " + (folder / "run/ckpt").string() + " | grep -c gen_").output; };
+  const std::string before = generations();
+  EXPECT_EQ(run("scoremle train " + tiny + in(folder / "run", "steps: 2 ") + "--set 'seed: 9' --resume").status, 2);
+  EXPECT_EQ(generations(), before) << "a folder is claimed only by a job that may go on";
+  EXPECT_EQ(run("scoremle train " + tiny + in(folder / "fresh") + "--resume").status, 2);
+  EXPECT_FALSE(std::filesystem::exists(folder / "fresh/ckpt"));
+}
+
+TEST(Training, GoesOnOnlyOnTheSameImagesWhereverTheyLie) {
+  tests::Folder folder("moved");
+  write_two_classes(folder / "pictures");
+  const auto on = [&](const std::string& pictures) {
+    return "scoremle train " + tiny + "--set 'data { training { files { path: \"" + (folder / pictures).string() +
+           "\" } } }' " + in(folder / "run", "steps: 30 ");
+  };
+  std::filesystem::create_directories(folder / "run");
+  std::ofstream(folder / "run/HALT");
+  EXPECT_EQ(run(on("pictures")).status, 75);
+  std::filesystem::rename(folder / "pictures", folder / "moved");
+  EXPECT_EQ(run(on("moved") + "--resume").status, 75);
+  std::filesystem::remove(folder / "moved/dark/0.png");
+  const auto changed = run(on("moved") + "--resume");
+  EXPECT_EQ(changed.status, 2);
+  EXPECT_NE(changed.output.find("was made with data.training.fingerprint: \""), std::string::npos) << changed.output;
+}
+
 TEST(Training, ANonFiniteLossNamesRankStepOperationAndTime) {
   tests::Folder folder("nan");
   const auto outcome = run(mpirun(2) + "scoremle train " + tiny + in(folder / "run") +
                            "--set 'optimizer { learning_rate: 1e30 gradient_clip: inf warmup_steps: 0 }'");
   EXPECT_EQ(outcome.status, 5) << outcome.output;
-  for (const char* part : {"rank ", "step 1", "time ", " of "})
+  for (const char* part : {"rank ", ": step 1, micro-batch ", " at time ", ", first seen in "})
     EXPECT_NE(outcome.output.find(part), std::string::npos) << part << " in " << outcome.output;
 }
 
@@ -286,6 +330,33 @@ TEST(Sampling, OnTheWayIsWhatSampleDraws) {
   EXPECT_EQ(steps, (std::vector<std::int64_t>{4, 6}));
 }
 
+TEST(Sampling, OnTheWayDoesNotEndARunWhereItFails) {
+  tests::Folder folder("no_samples");
+  const auto outcome = run(mpirun(2) + "scoremle train " + tiny +
+                           "--set 'sampling { sampler: PROBABILITY_FLOW ode_max_evaluations: 20 }' " +
+                           in(folder / "run", "steps: 6 sample_every: 3 "));
+  expect_success(outcome);
+  EXPECT_NE(outcome.output.find("step 3: no samples: "), std::string::npos) << outcome.output;
+  EXPECT_NE(outcome.output.find("step 6/6"), std::string::npos) << outcome.output;
+  EXPECT_FALSE(std::filesystem::exists(folder / "run/samples_0000000003.png"));
+}
+
+TEST(Training, OfOtherClassesThanItIsEvaluatedOnIsRefused) {
+  tests::Folder folder("other_classes");
+  write_two_classes(folder / "pictures");
+  write_two_classes(folder / "heldout");
+  std::filesystem::rename(folder / "heldout/dark", folder / "heldout/night");
+  const auto outcome =
+      run("scoremle train " + tiny + "--set 'data { training { files { path: \"" + (folder / "pictures").string() +
+          "\" } } heldout { files { path: \"" + (folder / "heldout").string() + "\" } } } model { classes: 2 }' " +
+          in(folder / "run", "evaluate_every: 1 "));
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_TRUE(
+      outcome.output.ends_with("scoremle: data.heldout: its folders are other classes than data.training's: "
+                               "class 1 is night there, and dark here\n"))
+      << outcome.output;
+}
+
 TEST(Sampling, OfClassesIsThatOfTheirScores) {
   tests::Folder folder("sampled_classes");
   write_two_classes(folder / "pictures");
@@ -334,6 +405,12 @@ TEST(Sampling, WritesAGridAnArrayOrSingleFiles) {
   EXPECT_EQ(wrong.output,
             "scoremle: --output: x.jpg must end in .png (a grid), .npz (an array for NumPy) or / (a folder of single "
             "files)\n");
+  const auto mixed =
+      run("scoremle sample --run " + (folder / "run").string() + " --output " + (folder / "c/").string());
+  EXPECT_EQ(mixed.status, 2);
+  EXPECT_TRUE(mixed.output.starts_with("scoremle: " + (folder / "c/").string() + ": holds 00000") &&
+              mixed.output.ends_with(".png already; images of two calls would mix: name another folder\n"))
+      << mixed.output;
   const auto many = run("scoremle sample --run " + (folder / "run").string() + " --set 'sampling { images: 5000 }'");
   EXPECT_EQ(many.status, 2);
   EXPECT_NE(many.output.find("would be a grid of 5000 images, at most 4096 can be looked at"), std::string::npos)

@@ -94,7 +94,7 @@ TEST(WrongInput, Configs) {
                  "--set 'base: \"images32\"': base: stands in config files only; give that file to --config"},
            Wrong{quick + "--set 'seed: -1'", "configs/quickstart.textproto: seed: is -1, must be at least 0"},
            Wrong{quick + "--set 'sde { beta_max: nan }'",
-                 "configs/quickstart.textproto: sde.beta_max: is nan, must be greater than 0.1"},
+                 "configs/quickstart.textproto: sde.beta_max: is nan, must be in (0.1, 1000]"},
            Wrong{quick + "--set 'optimizer { epsilon: inf }'",
                  "configs/quickstart.textproto: optimizer.epsilon: is inf, must be greater than 0"},
            Wrong{quick + "--set 'evaluation { ode_max_evaluations: 6 }'",
@@ -202,6 +202,13 @@ TEST(WrongInput, Data) {
                  at + "text/a.png is neither PNG nor JPEG" + advice},
            Wrong{"scoremle data pack --size 8 --files " + at + "text --output " + at + "text",
                  at + "text: is there already; remove it, or name another folder"},
+           Wrong{"scoremle data pack --size 8 --files " + at + "text --output " + at + "out/",
+                 at + "out/: name the folder to make, without a / at its end"},
+           Wrong{"scoremle data pack --size 8 --files " + at + "text --output ''",
+                 ": name the folder to make, without a / at its end"},
+           Wrong{"scoremle data pack --size 100000 --output x --files configs",
+                 "--size: Value 100000 not in range 4 to 4096 (see scoremle data pack --help)"},
+           Wrong{"scoremle data inspect --output x.jpg --size 8 --files configs", "--output: x.jpg must end in .png"},
            Wrong{"scoremle data pack --size 8 --files configs", "--output is required (see scoremle data pack --help)"},
            Wrong{"scoremle data pack --size 8 --shard-mib 0 --output x --files configs",
                  "--shard-mib: Value 0 not in range 1 to 1048576 (see scoremle data pack --help)"},
@@ -239,6 +246,11 @@ TEST(WrongInput, AFolderThatMayNotBeRead) {
   std::filesystem::permissions(folder / "images", std::filesystem::perms::all);
 }
 
+std::string run_text(const std::string& file) {
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 TEST(WrongInput, TrainedRuns) {
   tests::Folder folder("runs");
   const std::string run = (folder / "run").string(), bare = (folder / "bare").string();
@@ -254,7 +266,7 @@ TEST(WrongInput, TrainedRuns) {
   const std::string evaluate = "scoremle evaluate --images 2 --run " + run, quietly = " 2>&1 >/dev/null",
                     fixed = run +
                             ": --set changes what the network was trained as; model, sde (but for smallest_time), "
-                            "data.image_size and data.channels must stay as they are",
+                            "data.image_size, data.channels and data.pixel_range must stay as they are",
                     newest = "Checkpoint " + run + "/ckpt/step_0000000002-g00001 was made with ",
                     advice = ": resume with the checkpoint's config, or choose another training.directory";
   for (const Wrong& wrong : {
@@ -264,6 +276,9 @@ TEST(WrongInput, TrainedRuns) {
            Wrong{evaluate + " --set 'sde { kind: VE }'", fixed},
            Wrong{evaluate + " --set 'data { image_size: 32 } model { attention_sizes: [] }'", fixed},
            Wrong{"scoremle sample --set 'model { channels: 16 }' --run " + run, fixed},
+           Wrong{"scoremle sample --set 'data { pixel_range: ZERO_TO_ONE }' --run " + run, fixed},
+           Wrong{train + "--init-from ''",
+                 "--init-from: is empty; name the folder of a run (see scoremle train --help)"},
            Wrong{evaluate + " --set 'evaluation { dequantisation: BIN_CENTRES }'",
                  "evaluation.dequantisation: is BIN_CENTRES, but the model was trained on uniformly dequantised pixels "
                  "and its bound and ODE are those of a continuous density: their figures would mean nothing; use "
@@ -279,6 +294,13 @@ TEST(WrongInput, TrainedRuns) {
        }) {
     expect_line(wrong);
   }
+  // A config that was changed behind the run's back.
+  const std::string text = run_text(run + "/config.textproto");
+  std::ofstream(run + "/config.textproto") << std::regex_replace(text, std::regex("kind: VP"), "kind: SUB_VP");
+  expect_line({evaluate, run +
+                             "/config.textproto: is of another network than step_0000000002-g00001: put the run's own "
+                             "config back"});
+  std::ofstream(run + "/config.textproto") << text;
   // Not wrong input, but a network that cannot be used: its own status.
   const auto rough = tests::run(evaluate + " --estimator ode --set 'evaluation { ode_max_evaluations: 20 }' 2>&1");
   EXPECT_EQ(rough.status, 5);

@@ -12,7 +12,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 CONFIG = """model { channels: 8 channel_multipliers: [1, 2] attention_sizes: 4 } data { image_size: 8 }
     training { directory: "%s" micro_batches: 2 micro_batch_images: 3 steps: %d log_every: 1 checkpoint_every: 7
-               evaluate_every: 5 evaluate_images: 4 }
+               evaluate_every: 5 evaluate_images: 4 sample_every: 10 sample_images: 2 }
+    sampling { sampler: DDIM steps: 2 }
     evaluation { bound_times: 2 } optimizer { warmup_steps: 1 }"""
 
 
@@ -75,7 +76,14 @@ def main(scoremle):
         count += expect_curve(events, "heldout/bits", [(line["step"], line["heldout_bits"]) for line in heldout])
         count += expect_curve(events, "heldout/standard_error",
                               [(line["step"], line["heldout_bits_standard_error"]) for line in heldout])
-        print(f"TensorBoard reads {count} scalars of {trained[-1]['step']} steps,"
+        pictures = events.Images("samples")
+        assert [picture.step for picture in pictures] == list(range(10, pictures[-1].step + 1, 10)), pictures
+        assert trained[-1]["step"] - pictures[-1].step <= 10
+        for picture in pictures:
+            png = picture.encoded_image_string
+            size = int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
+            assert png.startswith(b"\x89PNG") and size == (picture.width, picture.height), picture.step
+        print(f"TensorBoard reads {len(pictures)} pictures and {count} scalars of {trained[-1]['step']} steps,"
               f" killed after {killed_after} and resumed twice")
 
 

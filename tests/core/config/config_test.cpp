@@ -81,6 +81,9 @@ TEST(Config, ClassesAreDrawnOnlyWhereTheNetworkHasThem) {
             "images32: sampling.guidance: is 2, but no sampling.classes are named");
   EXPECT_EQ(error(trained + "sampling { classes: 1 guidance: -1 }"),
             "images32: sampling.guidance: is -1, must be at least 0");
+  EXPECT_EQ(error("model { classes: 10 } training { sample_every: 5 }"),
+            "images32: training.sample_every: draws images, but the network knows none without a class: name "
+            "sampling.classes");
   EXPECT_EQ(error("model { classes: 10 } sampling { classes: 1 guidance: 2 }"),
             "images32: sampling.guidance: is 2, which needs a network that was trained with "
             "model.null_label_probability");
@@ -160,9 +163,10 @@ TEST(Config, ANetworkIsItsArchitectureImagesAndSde) {
                            "evaluation { passes: 3 }", "data { heldout { uniform_pixels { images: 3 } } }"}) {
     EXPECT_EQ(with(same), own) << same;
   }
-  for (const char* other : {"sde { kind: VE }", "sde { beta_max: 19 }", "data { channels: 3 }",
-                            "data { image_size: 32 } model { attention_sizes: 16 }", "model { channels: 64 }",
-                            "model { attention_sizes: [] }", "model { skip_rescale: false }"}) {
+  for (const char* other :
+       {"sde { kind: VE }", "sde { beta_max: 19 }", "data { channels: 3 }",
+        "data { image_size: 32 } model { attention_sizes: 16 }", "model { channels: 64 }",
+        "model { attention_sizes: [] }", "model { skip_rescale: false }", "data { pixel_range: ZERO_TO_ONE }"}) {
     EXPECT_NE(with(other), own) << other;
   }
 }
@@ -236,6 +240,8 @@ TEST(Config, ClippingMayBeSwitchedOffButNothingElseMayBeInfinite) {
 TEST(Config, TheSmallestTimeFollowsTheSdeAfterOverrides) {
   EXPECT_EQ(load_valid("quickstart", {}, presets).sde().smallest_time(), 1e-5);
   EXPECT_EQ(load_valid("quickstart", {"sde { kind: SUB_VP }"}, presets).sde().smallest_time(), 1e-2);
+  EXPECT_EQ(load_valid("quickstart", {}, presets).sampling().smallest_time(), 1e-3);
+  EXPECT_EQ(load_valid("quickstart", {"sde { smallest_time: 0.01 }"}, presets).sampling().smallest_time(), 0.01);
   EXPECT_EQ(load_valid("quickstart", {"sde { kind: SUB_VP smallest_time: 1e-3 }"}, presets).sde().smallest_time(),
             1e-3);
 }
@@ -282,6 +288,7 @@ TEST(Config, TheFingerprintFollowsWhatDecidesTheWeightsAndNothingElse) {
                                          "training.evaluate_images",
                                          "training.sample_every",
                                          "training.sample_images",
+                                         "training.keep_every",
                                          "training.sharding",
                                          "training.recompute",
                                          "training.bucket_kib"};

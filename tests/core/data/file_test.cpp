@@ -3,6 +3,8 @@
 // jpeglib.h needs what cstdio declares.
 #include <jpeglib.h>
 
+#include <zlib.h>
+
 #include "tests/core/data/files.h"
 #include "tests/shared_data.h"
 
@@ -89,6 +91,58 @@ TEST_F(Data, AJpegIsReadToWithinItsLoss) {
   for (std::size_t i = 0; i < pixels.size(); ++i) EXPECT_NEAR(found[i], pixels[i], 12);
 }
 
+TEST_F(Data, ClassesAreTheFoldersFromWhereTheyDiffer) {
+  const Bytes pixels = random_pixels(48, 4);
+  const auto names = [&](const std::vector<fs::path>& paths) {
+    const Dataset dataset = open_files({paths.begin(), paths.end()}, 4, 3);
+    return std::vector<std::string>(dataset.class_names().begin(), dataset.class_names().end());
+  };
+  using Names = std::vector<std::string>;
+  for (const char* file :
+       {"train/cats/images/a.png", "train/dogs/images/a.png", "old/1/a.png", "new/1/a.png", "new/2/a.png"})
+    png(file, 4, 4, 3, pixels);
+  EXPECT_EQ(names({folder_ / "train"}), (Names{"cats", "dogs"}));
+  EXPECT_EQ(names({folder_ / "train/"}), (Names{"cats", "dogs"}));
+  EXPECT_EQ(names({folder_ / "train/dogs", folder_ / "train/cats"}), (Names{"images"}));
+  EXPECT_EQ(names({folder_ / "train/dogs/images", folder_ / "new/2"}), (Names{"2", "images"}));
+  EXPECT_EQ(names({folder_ / "old", folder_ / "new"}), (Names{"1", "2"})) << "folders of one name are one class";
+  EXPECT_EQ(names({folder_}), (Names{"new/1", "new/2", "old/1", "train/cats/images", "train/dogs/images"}));
+  const std::string a = contents(folder_ / "train/cats/images/a.png");
+  write_tar(folder_ / "nested.tar", {{"./set/n1/x/a.png", a}, {"./set/n2/x/a.png", a}});
+  EXPECT_EQ(names({folder_ / "nested.tar"}), (Names{"n1", "n2"}));
+}
+
+TEST_F(Data, ATarThatLacksItsEndIsTruncatedWhereverItWasCut) {
+  const std::string a = contents(png("x/a.png", 4, 4, 3, random_pixels(48, 4)));
+  write_tar(folder_ / "whole.tar", {{"cats/a.png", a}, {"cats/b.png", a}});
+  const std::string whole = contents(folder_ / "whole.tar");
+  const std::size_t member = 512 + (a.size() + 511) / 512 * 512;
+  const auto error = [&](const std::string& bytes) { return error_of({write("cut.tar", bytes).string()}); };
+  EXPECT_NO_THROW(open_files({folder_ / "whole.tar"}, 4, 3));
+  EXPECT_EQ(error(whole.substr(0, member)),
+            (folder_ / "cut.tar").string() + fmt::format(": ends at byte {} without the two blocks of zeros of a tar's "
+                                                         "end: it is truncated",
+                                                         member));
+  EXPECT_NE(error(whole.substr(0, member) + std::string(512, '\0')).find("without the two blocks"), std::string::npos);
+  std::string zeroed = whole;
+  zeroed.replace(member, 512, std::string(512, '\0'));
+  EXPECT_NE(error(zeroed).find(fmt::format("has something behind its end, at byte {}", member + 512)),
+            std::string::npos)
+      << error(zeroed);
+}
+
+TEST_F(Data, LinksAreNotLeftOutWithoutAWord) {
+  png("set/a.png", 4, 4, 3, random_pixels(48, 4));
+  fs::create_hard_link(folder_ / "set/a.png", folder_ / "set/b.png");
+  const std::string tar = (folder_ / "links.tar").string();
+  ASSERT_EQ(std::system(fmt::format("tar cf {} -C {} set", tar, folder_.string()).c_str()), 0);
+  EXPECT_EQ(error_of({tar}),
+            tar + ": holds set/b.png as a link: make the tar with --dereference and --hard-dereference");
+  EXPECT_EQ(open_files({folder_ / "set"}, 4, 3).size(), 2);
+  fs::create_symlink("nowhere", folder_ / "set/c.png");
+  EXPECT_EQ(error_of({(folder_ / "set").string()}), (folder_ / "set/c.png").string() + ": is no file that can be read");
+}
+
 TEST_F(Data, TarsAreReadInTheirOrderAndOverSeveralShards) {
   const Bytes first = random_pixels(48, 4), second = random_pixels(48, 5);
   const std::string a = contents(png("x/a.png", 4, 4, 3, first)), b = contents(png("x/b.png", 4, 4, 3, second));
@@ -136,6 +190,14 @@ TEST_F(Data, WhatCannotBeReadIsNamedWithItsPlace) {
   write("cut/a.jpg", photo.substr(0, photo.size() / 2));
   EXPECT_EQ(error_of({text("cut")}), text("cut/a.jpg") + " is a damaged JPEG (Premature end of JPEG file)" + advice);
   EXPECT_EQ(error_of({text("good")}, 128), text("good/a.png") + " is 64x64, smaller than data.image_size 128" + advice);
+
+  std::string huge = whole;  // a few bytes that claim 60000x60000 pixels, with the right CRC of their header
+  huge.replace(16, 8, std::string("\0\0\xea\x60\0\0\xea\x60", 8));
+  const auto crc = crc32(0, reinterpret_cast<const Bytef*>(huge.data() + 12), 17);
+  for (int i = 0; i < 4; ++i) huge[static_cast<std::size_t>(29 + i)] = static_cast<char>(crc >> (24 - 8 * i));
+  write("huge/a.png", huge);
+  EXPECT_EQ(error_of({text("huge")}),
+            text("huge/a.png") + " is 60000x60000, more than 134217728 pixels: make it smaller first" + advice);
 
   write_tar(folder_ / "bad.tar", {{"cats/a.png", whole}, {"cats/b.png", whole.substr(0, 100)}});
   const std::size_t second = 512 + (whole.size() + 511) / 512 * 512 + 512;

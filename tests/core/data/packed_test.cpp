@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <future>
 
 #include "core/data/pack.h"
 #include "core/data/packed_index.h"
@@ -159,20 +160,42 @@ TEST_F(Packed, NothingIsLeftWhereItFails) {
 TEST_F(Packed, ACopyIsCheckedAndMadeOnce) {
   const fs::path set = pack_set(), local = folder_ / "local";
   fs::create_directories(local);
-  const fs::path copy = stage(set, local);
+  const fs::path copy = stage(set, local, {});
   const std::string fingerprint = open_set(set).fingerprint();
-  EXPECT_EQ(copy, local / ("scoremle-" + fingerprint));
+  EXPECT_EQ(copy.parent_path(), local);
   EXPECT_EQ(open_set(copy).fingerprint(), fingerprint);
   const auto made = fs::last_write_time(copy / "index");
-  EXPECT_EQ(stage(set, local), copy);
+  EXPECT_EQ(stage(set, local, {}), copy);
   EXPECT_EQ(fs::last_write_time(copy / "index"), made);
   fs::remove_all(copy);
   std::string bytes = contents(set / "shard-00001");
   bytes[9] ^= 1;
   write("packed/shard-00001", bytes);
-  EXPECT_NE(error_line([&] { stage(set, local); }).find("shard-00001: is damaged between bytes 0 and 368640"),
+  EXPECT_NE(error_line([&] { stage(set, local, {}); }).find("shard-00001: is damaged between bytes 0 and 368640"),
             std::string::npos);
   EXPECT_TRUE(fs::is_empty(local));
+}
+
+TEST_F(Packed, ACopyIsOfTheLabelsToo) {
+  const fs::path set = pack_set(), local = folder_ / "local";
+  fs::create_directories(local);
+  fs::rename(folder_ / "set/cats", folder_ / "set/zebras");  // the same pixels, but class 1 is class 0 now
+  pack(data(config::SKIP), data(config::SKIP).training().files(), folder_ / "other", 100 * 12288, {});
+  const Dataset ours = open_set(stage(set, local, {})), theirs = open_set(stage(folder_ / "other", local, {}));
+  EXPECT_EQ(std::vector<std::string>(ours.class_names().begin(), ours.class_names().end()),
+            (std::vector<std::string>{"cats", "dogs"}));
+  EXPECT_EQ(std::vector<std::string>(theirs.class_names().begin(), theirs.class_names().end()),
+            (std::vector<std::string>{"dogs", "zebras"}));
+}
+
+TEST_F(Packed, OneCopyIsMadeByJobsThatAskAtTheSameTime) {
+  const fs::path set = pack_set(), local = folder_ / "local";
+  fs::create_directories(local);
+  std::vector<std::future<fs::path>> jobs;
+  for (int job = 0; job < 8; ++job)
+    jobs.push_back(std::async(std::launch::async, [&] { return stage(set, local, {}); }));
+  for (auto& job : jobs) EXPECT_EQ(open_set(job.get()).fingerprint(), open_set(set).fingerprint());
+  EXPECT_EQ(std::distance(fs::directory_iterator(local), fs::directory_iterator()), 1) << "nothing is left beside it";
 }
 
 TEST_F(Packed, AFullDiskIsSaid) {
@@ -184,7 +207,7 @@ TEST_F(Packed, AFullDiskIsSaid) {
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
   setrlimit(RLIMIT_FSIZE, &small);
   fs::create_directories(folder_ / "local");
-  const std::string line = error_line([&] { stage(set, folder_ / "local"); });
+  const std::string line = error_line([&] { stage(set, folder_ / "local", {}); });
   setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, handler);
   EXPECT_NE(line.find("cannot write " + (folder_ / "local").string()), std::string::npos) << line;

@@ -39,6 +39,9 @@ TEST(Report, SaysEveryTermWithItsErrorAndHowItWasMade) {
         "tolerance 1e-05", "variational bound", "probability-flow ODE", "prior", "diffusion", "reconstruction"})
     EXPECT_NE(table.find(expected), std::string::npos) << expected << "\n" << table;
   EXPECT_EQ(table.find("entropy"), std::string::npos);
+  Report single = example();
+  single.ode.pop_back();
+  EXPECT_NE(text(single).find("3.1250 ± unknown"), std::string::npos) << text(single);
   Report known = example();
   known.entropy = 3.5;
   known.entropy_meaning = "exact";

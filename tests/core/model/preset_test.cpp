@@ -48,6 +48,24 @@ void expect_hyperparameters(const std::string& name, const config::RunConfig& c)
   EXPECT_EQ(c.optimizer().warmup_steps(), 5000);
   EXPECT_EQ(c.training().steps(), deep ? 950'001 : 1'300'001);
   EXPECT_EQ(config::global_batch(c), 128);
+  EXPECT_EQ(c.optimizer().learning_rate(), 2e-4);
+  EXPECT_EQ(c.optimizer().beta1(), 0.9);
+  EXPECT_EQ(c.optimizer().beta2(), 0.999);
+  EXPECT_EQ(c.optimizer().epsilon(), 1e-8);
+  EXPECT_EQ(c.optimizer().gradient_clip(), 1);
+  EXPECT_EQ(c.sde().beta_min(), 0.1);
+  EXPECT_EQ(c.sde().beta_max(), 20);
+  if (ve) {
+    EXPECT_EQ(c.sde().sigma_min(), 0.01);
+    EXPECT_EQ(c.sde().sigma_max(), has(name, "imagenet64") ? 90 : 50);
+  }
+  EXPECT_EQ(c.training().keep_every(), 50'000);
+  EXPECT_EQ(c.evaluation().passes(), imagenet ? 1 : 5);
+  EXPECT_EQ(c.evaluation().ode_tolerance(), 1e-5);
+  EXPECT_EQ(c.sampling().ode_tolerance(), 1e-5);
+  EXPECT_EQ(c.sampling().sampler(), ve ? config::REVERSE_DIFFUSION : config::EULER_MARUYAMA);
+  EXPECT_EQ(c.sampling().corrector().kind(), ve ? config::LANGEVIN : config::NO_CORRECTOR);
+  EXPECT_EQ(c.sampling().corrector().snr(), 0.16);
 }
 
 TEST(Presets, HaveTheNetworksAndHyperparametersOfTheirNames) {

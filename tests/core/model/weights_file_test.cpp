@@ -69,6 +69,17 @@ TEST(SafeTensorsFile, ShapesThatTheFileCannotHoldAreRefused) {
   }
 }
 
+TEST(SafeTensorsFile, OtherTypesAreLeftUnreadAndNamed) {
+  const File file("types.safetensors");
+  std::ofstream(file.path, std::ios::binary) << with_header(
+      R"({"a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}})",
+      std::string("12345678\0\0\x80\x3f", 12));
+  const SafeTensors read = read_safetensors(file.path);
+  EXPECT_EQ(read.unread, (std::map<std::string, std::string>{{"a", "F64"}}));
+  EXPECT_EQ(read.tensors.size(), 1u);
+  EXPECT_EQ(error_of([&] { read_safetensors("/tmp"); }), "/tmp: is no file that can be opened");
+}
+
 TEST(ReferenceLayouts, AreThoseOfPyTorch) {
   // conv [k=2,r=1,s=2,c=3] of ours from PyTorch's [2,3,1,2]: theirs(k,c,r,s) = 100k + 10c + s.
   const ReferenceParameter conv{{"w"}, ReferenceLayout::oihw};
@@ -155,7 +166,8 @@ TEST(WeightsFile, EveryNumberComesBackUnderBothNames) {
     for (float& value : values) value = ++number;
   }
   for (const Names names : {Names::ours, Names::reference}) {
-    const SafeTensors file{{}, to_tensors(network, names, weights.read())};
+    SafeTensors file{{}, to_tensors(network, names, weights.read())};
+    if (names == Names::reference) file.unread["sigmas"] = "F64";  // a buffer of every model of the reference
     EXPECT_EQ(file.tensors.contains("all_modules.0.weight"), names == Names::reference);
     Weights again(network);
     from_tensors(file, "file", network, again.write());
@@ -170,9 +182,12 @@ TEST(WeightsFile, SaysAllThatIsWrongWithAFile) {
   file.tensors.erase("input.conv.bias");
   file.tensors["output.conv.bias"].shape = {1, 3};
   file.tensors["more"] = {{1}, {0}};
-  EXPECT_EQ(error_of([&] { from_tensors(file, "a.safetensors", network, weights.write()); }),
-            "a.safetensors: does not hold the config's network; 1 are missing: input.conv.bias; 1 have another shape: "
-            "output.conv.bias [1,3], not [3]; 1 belong to nothing: more");
+  file.tensors.erase("input.conv.weight");
+  file.unread = {{"input.conv.weight", "F16"}, {"other", "I64"}};
+  EXPECT_EQ(
+      error_of([&] { from_tensors(file, "a.safetensors", network, weights.write()); }),
+      "a.safetensors: does not hold the config's network; 1 are missing: input.conv.bias; 2 have another shape or "
+      "type: input.conv.weight F16, not F32, output.conv.bias [1,3], not [3]; 2 belong to nothing: more, other");
 }
 
 class Fixture : public testing::TestWithParam<std::string> {};

@@ -77,15 +77,19 @@ TEST(SettingsOf, RefusesWhatASamplerWouldIgnore) {
   EXPECT_EQ(line("ddim_eta: 1"), at + "ddim_eta: is 1, but the sampler is EULER_MARUYAMA");
   EXPECT_EQ(line("sampler: DDIM ddim_eta: 1.5"), at + "ddim_eta: is 1.5, must be in [0, 1]");
   EXPECT_EQ(line("sampler: DDIM churn { amount: 3 }"),
-            at + "churn.amount: is 3, but only HEUN churns and the sampler is DDIM");
+            at + "churn: is set, but only HEUN churns and the sampler is DDIM");
+  EXPECT_EQ(line("sampler: DDIM churn { least_sigma: 3 }"),
+            at + "churn: is set, but only HEUN churns and the sampler is DDIM");
+  EXPECT_EQ(line("corrector { snr: 3 }"),
+            at + "corrector.kind: is NO_CORRECTOR, but its steps or snr are set; choose LANGEVIN or ANNEALED_LANGEVIN");
   EXPECT_EQ(line("sampler: HEUN churn { amount: -1 }"), at + "churn.amount: is -1, must be at least 0");
   EXPECT_EQ(line("sampler: HEUN churn { least_sigma: 2 largest_sigma: 1 }"),
             at + "churn.largest_sigma: is 1, must be at least 2");
   EXPECT_EQ(line("sampler: HEUN churn { noise: 0 }"), at + "churn.noise: is 0, must be greater than 0");
   EXPECT_EQ(line("sampler: PROBABILITY_FLOW grid: RHO"),
             at + "grid: is RHO, but PROBABILITY_FLOW chooses its own steps");
-  EXPECT_EQ(line("corrector { snr: 0 }"), at + "corrector.snr: is 0, must be greater than 0");
-  EXPECT_EQ(line("corrector { steps: 0 }"), at + "corrector.steps: is 0, must be in [1, 1048576]");
+  EXPECT_EQ(line("corrector { kind: LANGEVIN snr: 0 }"), at + "corrector.snr: is 0, must be greater than 0");
+  EXPECT_EQ(line("corrector { kind: LANGEVIN steps: 0 }"), at + "corrector.steps: is 0, must be in [1, 1048576]");
   EXPECT_EQ(line("steps: 100000 corrector { kind: LANGEVIN steps: 1000 }"),
             at + "corrector.steps: are 1000, with 100000 steps of the sampler: together more than 2^24");
 }
