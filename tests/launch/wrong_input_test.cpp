@@ -325,8 +325,11 @@ TEST(Help, ListsEveryCommandAndFlag) {
   const auto all = run("scoremle --help-all");
   EXPECT_EQ(all.status, 0);
   for (const char* flag :
-       {"--config", "--set", "--resume", "--init-from", "--dry-run", "--run", "--images", "--estimator", "--output",
-        "list", "show", "verify", "export", "import", "inspect", "step"}) {
+       {"train",      "--config", "--set",    "--resume",     "--init-from", "--dry-run", "--trace",    "evaluate",
+        "--run",      "--step",   "--images", "--ode-images", "--estimator", "--on",      "--output",   "sample",
+        "report",     "data",     "inspect",  "pack",         "--files",     "--size",    "--channels", "--shard-mib",
+        "checkpoint", "list",     "show",     "verify",       "export",      "import",    "--file",     "--names",
+        "--weights",  "bench",    "step",     "score",        "reduction",   "--runs"}) {
     EXPECT_NE(all.output.find(flag), std::string::npos) << flag;
   }
 }
