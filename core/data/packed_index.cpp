@@ -69,7 +69,7 @@ PackedIndex read_index(const fs::path& folder) {
     file.read(bytes, 0);
     std::uint64_t hash = 0;
     const std::size_t length = bytes.size() - std::min(bytes.size(), sizeof hash);
-    std::memcpy(&hash, bytes.data() + length, bytes.size() - length);
+    if (length > 0) std::memcpy(&hash, bytes.data() + length, sizeof hash);
     PackedIndex index;
     kernels::require(length > 0 && storage::checksum(std::span(bytes).first(length)) == hash &&
                          index.ParseFromArray(bytes.data(), static_cast<int>(length)),
