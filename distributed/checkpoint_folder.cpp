@@ -12,6 +12,8 @@
 namespace distributed {
 namespace {
 
+namespace storage = core::storage;
+
 std::optional<std::int64_t> number(std::string_view digits) {
   std::int64_t value = 0;
   const char* const end = digits.data() + digits.size();
@@ -41,7 +43,7 @@ std::vector<std::string> names_with_prefix(const std::filesystem::path& folder, 
     if (name.starts_with(prefix)) names.push_back(name);
   }
   if (error && error != std::errc::no_such_file_or_directory) {
-    throw core::storage::FileError(error.value(), fmt::format("cannot list {}: {}", folder.string(), error.message()));
+    throw storage::FileError(error.value(), fmt::format("cannot list {}: {}", folder.string(), error.message()));
   }
   std::ranges::sort(names);
   return names;
@@ -68,23 +70,23 @@ std::int64_t claim_generation(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error)
-    throw core::storage::FileError(error.value(), fmt::format("cannot make {}: {}", folder.string(), error.message()));
+    throw storage::FileError(error.value(), fmt::format("cannot make {}: {}", folder.string(), error.message()));
   while (true) {
     const std::int64_t generation = newest_generation(folder) + 1;
     try {
-      core::storage::make_directory(folder / fmt::format(".gen_{:05}", generation));
-    } catch (const core::storage::FileError& claimed) {
+      storage::make_directory(folder / fmt::format(".gen_{:05}", generation));
+    } catch (const storage::FileError& claimed) {
       if (claimed.code != EEXIST) throw;
       continue;  // another job was faster
     }
-    core::storage::sync_directory(folder);
+    storage::sync_directory(folder);
     return generation;
   }
 }
 
 void quarantine(const std::filesystem::path& folder, const std::string& name) {
-  core::storage::rename_directory(folder / name, folder / (".bad." + name));
-  core::storage::sync_directory(folder);
+  storage::rename_directory(folder / name, folder / (".bad." + name));
+  storage::sync_directory(folder);
 }
 
 int prune(const std::filesystem::path& folder, int keep, std::int64_t keep_every) {
@@ -93,7 +95,7 @@ int prune(const std::filesystem::path& folder, int keep, std::int64_t keep_every
   for (std::size_t i = keep; i < all.size(); ++i) {
     if (keep_every > 0 && all[i].step % keep_every == 0) continue;
     const std::filesystem::path doomed = folder / (".tmp.del." + all[i].text());
-    core::storage::rename_directory(folder / all[i].text(), doomed);
+    storage::rename_directory(folder / all[i].text(), doomed);
     remove_directory(doomed);
     ++removed;
   }
@@ -108,8 +110,7 @@ void remove_directory(const std::filesystem::path& directory) {
   std::error_code error;
   std::filesystem::remove_all(directory, error);
   if (error)
-    throw core::storage::FileError(error.value(),
-                                   fmt::format("cannot delete {}: {}", directory.string(), error.message()));
+    throw storage::FileError(error.value(), fmt::format("cannot delete {}: {}", directory.string(), error.message()));
 }
 
 }  // namespace distributed

@@ -98,6 +98,7 @@ void require_resumable(Communicator& communicator, const std::filesystem::path& 
     } catch (const kernels::InputError& error) {
       text = error.what();
     } catch (const core::storage::FileError&) {
+      // Damaged: the load sets it aside and tries the next older one, once the folder is this job's.
     }
   });
   std::int64_t found[] = {any};

@@ -12,6 +12,8 @@
 namespace distributed {
 namespace {
 
+namespace storage = core::storage;
+
 std::int64_t bytes_of(const Manifest& manifest) {
   std::int64_t bytes = 0;
   for (const ManifestShard& shard : manifest.shards()) bytes += shard.bytes();
@@ -31,7 +33,7 @@ CheckpointSummary summarise(const std::filesystem::path& folder, const Checkpoin
     summary.bytes = bytes_of(manifest);
     summary.ranks = manifest.shards_size();
     summary.written_at = manifest.written_at();
-  } catch (const core::storage::FileError& error) {
+  } catch (const storage::FileError& error) {
     summary.condition = CheckpointCondition::unreadable;
     summary.problem = error.what();
   }
@@ -101,7 +103,7 @@ std::vector<std::string> verify_checkpoint(const std::filesystem::path& checkpoi
   const auto note_failure = [&](auto work) {
     try {
       work();
-    } catch (const core::storage::FileError& error) {
+    } catch (const storage::FileError& error) {
       problems.emplace_back(error.what());
     }
   };

@@ -13,6 +13,8 @@
 namespace distributed {
 namespace {
 
+namespace storage = core::storage;
+
 bool disk_is_full(const std::optional<Failure>& failure) {
   return failure && (failure->code == ENOSPC || failure->code == EDQUOT);
 }
@@ -20,7 +22,7 @@ bool disk_is_full(const std::optional<Failure>& failure) {
 // A file that is not what was written, is missing or sits on a bad sector: an older checkpoint may be whole. Anything
 // else (no permission, no memory) would befall that one too, and is for people to mend.
 bool is_damage(const Failure& failure) {
-  return failure.code == core::storage::damaged || failure.code == ENOENT || failure.code == EIO;
+  return failure.code == storage::damaged || failure.code == ENOENT || failure.code == EIO;
 }
 
 std::vector<std::string> split_lines(const std::string& text) {
@@ -78,7 +80,7 @@ CheckpointStore::Written CheckpointStore::write(std::int64_t step, std::span<con
   const std::filesystem::path temporary = folder_ / fmt::format(".tmp.{}.{}", name.text(), attempts_++);
   std::string shard;
   std::int64_t bytes = 0;
-  auto failure = attempt_on_first(communicator_, [&] { core::storage::make_directory(temporary); });
+  auto failure = attempt_on_first(communicator_, [&] { storage::make_directory(temporary); });
   if (!failure) {
     failure = attempt(communicator_, [&] {
       const ShardIdentity identity{step, generation_, communicator_.rank(), communicator_.size()};
@@ -120,11 +122,10 @@ void CheckpointStore::commit(const CheckpointName& name, const std::filesystem::
   check_coverage(manifest);
 
   write_manifest(temporary, manifest);
-  core::storage::sync_directory(temporary);
-  if (newest_generation(folder_) != generation_)
-    throw core::storage::FileError(ESTALE, "a newer job has claimed the folder");
-  core::storage::rename_directory(temporary, folder_ / name.text());
-  core::storage::sync_directory(folder_);
+  storage::sync_directory(temporary);
+  if (newest_generation(folder_) != generation_) throw storage::FileError(ESTALE, "a newer job has claimed the folder");
+  storage::rename_directory(temporary, folder_ / name.text());
+  storage::sync_directory(folder_);
 }
 
 void CheckpointStore::require_newest_generation() {

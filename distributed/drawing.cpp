@@ -1,6 +1,7 @@
 #include "distributed/drawing.h"
 
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "core/sampling/guidance.h"
@@ -53,6 +54,10 @@ Samples draw(ScoreNetwork& network, const core::config::Sampling& sampling, std:
 
 Drawn draw_images(const core::config::RunConfig& config, Communicator& communicator, ScoreNetwork& network,
                   std::int64_t count, std::function<void(std::int64_t, std::int64_t)> progress) {
+  const std::int64_t side = config.data().image_size(), bytes_of_all = count * side * side * config.data().channels();
+  kernels::require(bytes_of_all <= std::numeric_limits<int>::max(),  // MPI counts what is gathered in int
+                   "sampling.images: {} of them are {:.1f} GiB, at most 2 can be drawn in one call; use several seeds",
+                   count, static_cast<double>(bytes_of_all) / 0x1p30);
   const std::int64_t rank = communicator.rank(), size = communicator.size();
   std::vector<std::int64_t> own(static_cast<std::size_t>(count * (rank + 1) / size - count * rank / size));
   std::iota(own.begin(), own.end(), count * rank / size);

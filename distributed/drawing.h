@@ -19,8 +19,9 @@ struct Drawn {
 };
 
 /// Images 0 to count - 1 of the config's sampler and seed, each rank its share; they do not depend on the number of
-/// ranks. `progress` is of this rank and may be empty. Throws RunError with likelihood::score_status, on every rank,
-/// where the score is not finite or too rough for the sampler. Collective.
+/// ranks. `progress` is of this rank and may be empty. Throws InputError where they are more
+/// than 2 GiB; RunError with likelihood::score_status, on every rank, where the score is not finite or too rough for
+/// the sampler. Collective.
 Drawn draw_images(const core::config::RunConfig& config, Communicator& communicator,
                   core::objective::ScoreNetwork& network, std::int64_t count,
                   std::function<void(std::int64_t done, std::int64_t of)> progress);

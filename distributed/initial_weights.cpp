@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/model/initialise.h"
 #include "distributed/checkpoint_read.h"
 #include "kernels/check.h"
 
@@ -25,6 +26,12 @@ std::optional<std::int64_t> step_of(const core::config::InitFrom& origin) {
 }
 
 }  // namespace
+
+void initialise(const core::program::Program& program, std::int64_t seed, const Layout& layout,
+                std::span<float> weights) {
+  core::model::initialise(program, static_cast<std::uint64_t>(seed),
+                          [&](std::size_t i) { return layout.tensors[i].range().of(weights); });
+}
 
 Match copy_matching(const Layout& from, std::span<const float> source, const Layout& to, std::span<float> target) {
   std::map<std::string, const TensorPlace*> theirs;

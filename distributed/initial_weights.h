@@ -1,4 +1,4 @@
-// Weights that start as those of another run, by matching names and shapes.
+// The weights that a run starts with: random ones, or those of another run by matching names and shapes.
 #pragma once
 
 #include <optional>
@@ -7,10 +7,15 @@
 #include <vector>
 
 #include "core/config/run.pb.h"
+#include "core/program/program.h"
 #include "distributed/communicator.h"
 #include "distributed/parameters.h"
 
 namespace distributed {
+
+/// Fills the flat space as core/model/initialise.h says.
+void initialise(const core::program::Program& program, std::int64_t seed, const Layout& layout,
+                std::span<float> weights);
 
 /// What was copied, and what was not: "name [shape]", or "name [shape], here [shape]".
 struct Match {

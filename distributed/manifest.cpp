@@ -16,6 +16,8 @@
 namespace distributed {
 namespace {
 
+namespace storage = core::storage;
+
 constexpr std::int64_t largest_manifest = std::int64_t{1} << 30;
 constexpr std::array<char, 8> magic_number{'s', 'c', 'o', 'r', 'm', 'n', 'f', 's'};
 
@@ -30,7 +32,7 @@ std::span<const std::byte> bytes_of(const std::string& text) {
 }
 
 void write_file(const std::filesystem::path& path, std::initializer_list<std::span<const std::byte>> parts) {
-  core::storage::File file = core::storage::File::create(path);
+  storage::File file = storage::File::create(path);
   for (const auto part : parts) file.write(part);
   file.sync_and_close();
 }
@@ -79,7 +81,7 @@ std::vector<std::string> tensors_of(const Layout& layout) {
 
 void write_manifest(const std::filesystem::path& directory, const Manifest& manifest) {
   const std::string message = manifest.SerializeAsString();
-  const Trailer trailer{.length = std::ssize(message), .hash = core::storage::checksum(bytes_of(message))};
+  const Trailer trailer{.length = std::ssize(message), .hash = storage::checksum(bytes_of(message))};
   write_file(directory / "MANIFEST.pb", {bytes_of(message), std::as_bytes(std::span(&trailer, 1))});
   std::string text;
   google::protobuf::TextFormat::PrintToString(manifest, &text);
@@ -87,9 +89,9 @@ void write_manifest(const std::filesystem::path& directory, const Manifest& mani
 }
 
 Manifest read_manifest(const std::filesystem::path& directory) {
-  const core::storage::File file = core::storage::File::open(directory / "MANIFEST.pb");
+  const storage::File file = storage::File::open(directory / "MANIFEST.pb");
   const auto not_intact = [&](const char* what) {
-    return core::storage::FileError(core::storage::damaged, fmt::format("{}: {}", file.path().string(), what));
+    return storage::FileError(storage::damaged, fmt::format("{}: {}", file.path().string(), what));
   };
   Trailer trailer;
   const std::int64_t length = file.bytes() - static_cast<std::int64_t>(sizeof trailer);
@@ -98,15 +100,14 @@ Manifest read_manifest(const std::filesystem::path& directory) {
   file.read(std::as_writable_bytes(std::span(message)), 0);
   file.read(std::as_writable_bytes(std::span(&trailer, 1)), length);
   if (trailer.magic != magic_number || trailer.length != length ||
-      trailer.hash != core::storage::checksum(bytes_of(message))) {
+      trailer.hash != storage::checksum(bytes_of(message))) {
     throw not_intact("does not have its checksum");
   }
   Manifest manifest;
   if (!manifest.ParseFromString(message)) throw not_intact("is no manifest");
   if (manifest.min_reader_version() > newest_format) {
-    throw core::storage::FileError(
-        EPROTO, fmt::format("{} has format {}, this scoremle reads up to {}: use a newer one", file.path().string(),
-                            manifest.format_version(), newest_format));
+    throw storage::FileError(EPROTO, fmt::format("{} has format {}, this scoremle reads up to {}: use a newer one",
+                                                 file.path().string(), manifest.format_version(), newest_format));
   }
   return manifest;
 }
@@ -141,15 +142,14 @@ void check_coverage(const Manifest& manifest) {
     std::int64_t end = 0;
     for (const Range& range : ranges) {
       if (range.begin != end || range.end < range.begin) {
-        throw core::storage::FileError(
-            core::storage::damaged,
-            fmt::format("section {} is covered up to element {}, then from {}", name, end, range.begin));
+        throw storage::FileError(storage::damaged, fmt::format("section {} is covered up to element {}, then from {}",
+                                                               name, end, range.begin));
       }
       end = range.end;
     }
     if (end != manifest.total()) {
-      throw core::storage::FileError(core::storage::damaged,
-                                     fmt::format("section {} has {} of {} elements", name, end, manifest.total()));
+      throw storage::FileError(storage::damaged,
+                               fmt::format("section {} has {} of {} elements", name, end, manifest.total()));
     }
   }
 }
@@ -158,8 +158,7 @@ void check_name(const std::filesystem::path& directory, const Manifest& manifest
   const std::string name = CheckpointName{manifest.step(), manifest.generation()}.text();
   const auto leaf = directory.has_filename() ? directory.filename() : directory.parent_path().filename();
   if (!leaf.string().ends_with(name)) {
-    throw core::storage::FileError(core::storage::damaged,
-                                   fmt::format("{} holds the manifest of {}", directory.string(), name));
+    throw storage::FileError(storage::damaged, fmt::format("{} holds the manifest of {}", directory.string(), name));
   }
 }
 
@@ -186,8 +185,8 @@ void read_sections(const std::filesystem::path& directory, const Manifest& manif
     }
   }
   if (found != wanted) {
-    throw core::storage::FileError(
-        EPROTO, fmt::format("{} holds {} of the {} numbers wanted", directory.string(), found, wanted));
+    throw storage::FileError(EPROTO,
+                             fmt::format("{} holds {} of the {} numbers wanted", directory.string(), found, wanted));
   }
 }
 

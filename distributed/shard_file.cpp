@@ -10,6 +10,8 @@
 namespace distributed {
 namespace {
 
+namespace storage = core::storage;
+
 static_assert(std::endian::native == std::endian::little, "shard files hold the memory's bytes as they are");
 
 constexpr std::int64_t page_bytes = 4096;
@@ -43,7 +45,7 @@ constexpr std::int64_t hashed_bytes = page_bytes - static_cast<std::int64_t>(siz
 Page header_page(const Header& header) {
   Page page{};
   std::memcpy(page.data(), &header, sizeof header);
-  const std::uint64_t hash = core::storage::checksum(std::span(page).first(hashed_bytes));
+  const std::uint64_t hash = storage::checksum(std::span(page).first(hashed_bytes));
   std::memcpy(page.data() + hashed_bytes, &hash, sizeof hash);
   return page;
 }
@@ -51,7 +53,7 @@ Page header_page(const Header& header) {
 // Collects the payload into blocks, and hashes each from memory before it is written.
 class BlockWriter {
  public:
-  explicit BlockWriter(core::storage::File& file) : file_(file) { block_.reserve(block_bytes); }
+  explicit BlockWriter(storage::File& file) : file_(file) { block_.reserve(block_bytes); }
 
   void append(std::span<const std::byte> data) {
     while (!data.empty()) {
@@ -67,14 +69,14 @@ class BlockWriter {
   }
   void flush() {
     if (block_.empty()) return;
-    table_.push_back(core::storage::checksum(block_));
+    table_.push_back(storage::checksum(block_));
     file_.write(block_);
     block_.clear();
   }
   std::span<const std::uint64_t> table() const { return table_; }
 
  private:
-  core::storage::File& file_;
+  storage::File& file_;
   std::vector<std::byte> block_;
   std::vector<std::uint64_t> table_;
 };
@@ -101,7 +103,7 @@ ManifestShard write_shard(const std::filesystem::path& directory, const ShardIde
   }
   const std::int64_t payload_bytes = end - page_bytes;
 
-  core::storage::File file = core::storage::File::create(directory / entry.file());
+  storage::File file = storage::File::create(directory / entry.file());
   file.write(header_page({.identity = identity, .payload_bytes = payload_bytes}));
   BlockWriter writer(file);
   for (const Section& section : sections) {
@@ -110,9 +112,8 @@ ManifestShard write_shard(const std::filesystem::path& directory, const ShardIde
   }
   writer.flush();
   const auto table = std::as_bytes(writer.table());
-  const Trailer trailer{.payload_bytes = payload_bytes,
-                        .blocks = std::ssize(writer.table()),
-                        .table_checksum = core::storage::checksum(table)};
+  const Trailer trailer{
+      .payload_bytes = payload_bytes, .blocks = std::ssize(writer.table()), .table_checksum = storage::checksum(table)};
   file.write(table);
   file.write(std::as_bytes(std::span(&trailer, 1)));
   file.sync_and_close();
@@ -123,10 +124,9 @@ ManifestShard write_shard(const std::filesystem::path& directory, const ShardIde
 
 ShardReader::ShardReader(const std::filesystem::path& directory, const ShardIdentity& identity,
                          const ManifestShard& entry)
-    : file_(core::storage::File::open(directory / entry.file())) {
+    : file_(storage::File::open(directory / entry.file())) {
   const auto demand = [&](bool holds, const std::string& what) {
-    if (!holds)
-      throw core::storage::FileError(core::storage::damaged, fmt::format("{}: {}", file_.path().string(), what));
+    if (!holds) throw storage::FileError(storage::damaged, fmt::format("{}: {}", file_.path().string(), what));
   };
   const std::int64_t bytes = file_.bytes();
   demand(bytes == entry.bytes(), fmt::format("has {} bytes instead of {}", bytes, entry.bytes()));
@@ -149,7 +149,7 @@ ShardReader::ShardReader(const std::filesystem::path& directory, const ShardIden
   file_.read(table, page_bytes + payload_bytes_);
   file_.read(std::as_writable_bytes(std::span(&trailer, 1)), bytes - static_cast<std::int64_t>(sizeof trailer));
   demand(trailer.magic == magic_number && trailer.payload_bytes == payload_bytes_ &&
-             trailer.blocks == std::ssize(table_) && trailer.table_checksum == core::storage::checksum(table) &&
+             trailer.blocks == std::ssize(table_) && trailer.table_checksum == storage::checksum(table) &&
              trailer.table_checksum == entry.table_checksum(),
          "the table of checksums is damaged or of another checkpoint");
 }
@@ -159,13 +159,12 @@ std::span<const std::byte> ShardReader::block(std::int64_t index) {
   buffered_ = -1;
   buffer_.resize(std::min(block_bytes, payload_bytes_ - index * block_bytes));
   file_.read(buffer_, page_bytes + index * block_bytes);
-  const std::uint64_t found = core::storage::checksum(buffer_);
+  const std::uint64_t found = storage::checksum(buffer_);
   if (found != table_.at(index)) {
-    throw core::storage::FileError(
-        core::storage::damaged,
-        fmt::format("{}: block {} (bytes {} to {}) has checksum {:016x} instead of {:016x}", file_.path().string(),
-                    index, page_bytes + index * block_bytes, page_bytes + index * block_bytes + std::ssize(buffer_),
-                    found, table_[index]));
+    throw storage::FileError(storage::damaged,
+                             fmt::format("{}: block {} (bytes {} to {}) has checksum {:016x} instead of {:016x}",
+                                         file_.path().string(), index, page_bytes + index * block_bytes,
+                                         page_bytes + index * block_bytes + std::ssize(buffer_), found, table_[index]));
   }
   buffered_ = index;
   return buffer_;

@@ -4,13 +4,9 @@
 #include <numeric>
 
 #include "core/config/load.h"
-#include "core/likelihood/report.h"
-#include "core/model/initialise.h"
 #include "core/program/exchange.h"
 #include "core/sde/sde.h"
 #include "distributed/checkpoint_read.h"
-#include "distributed/curves.h"
-#include "distributed/drawing.h"
 #include "distributed/initial_weights.h"
 #include "distributed/interrupt.h"
 #include "distributed/sections.h"
@@ -77,19 +73,7 @@ Trainer::Trainer(const RunConfig& config, Communicator& communicator, const core
   times_.resize(images);
   prepare_executor();
   prepare_state(start);
-  if (heldout && config.training().evaluate_every() > 0) {
-    require_same_classes(config, training, *heldout);
-    if (const auto entropy = heldout->entropy()) entropy_ = entropy->bits_per_dim;
-    evaluator_.emplace(config, communicator, *heldout, config.training().evaluate_images());
-  }
-  if (!heldout && config.training().evaluate_every() > 0 && leads())
-    fmt::print("data.heldout: is not set: nothing is evaluated on the way\n");
-  if (evaluator_ || config.training().sample_every() > 0) {
-    network_ = std::make_unique<core::objective::ScoreNetwork>(
-        core::model::unet_spec(config), time_law_.sde, config.evaluation().batch_images(), config.training().threads());
-    ema_.emplace(parameters_.layout().total);
-    bind_flat(*network_, parameters_.layout(), ema_->span());
-  }
+  assessment_.emplace(config, communicator, parameters_, training, heldout);
 }
 
 void Trainer::prepare_executor() {
@@ -126,9 +110,7 @@ void Trainer::prepare_state(Start start) {
     gather_loaded(communicator_, parameters_);
     first_step_ = loaded->step;
   } else {
-    core::model::initialise(training_.program, static_cast<std::uint64_t>(config_.seed()), [&](std::size_t i) {
-      return parameters_.layout().tensors[i].range().of(parameters_.weights());
-    });
+    initialise(training_.program, config_.seed(), parameters_.layout(), parameters_.weights());
     if (config_.training().has_init_from()) {
       const auto& origin = config_.training().init_from();
       const Match match = start_from(origin, communicator_, parameters_.layout(), parameters_.weights());
@@ -156,14 +138,13 @@ int Trainer::run() {
     if (timeline_ && (stopping_ || step == first_step_ + traced_steps || step + 1 == steps)) finish_trace();
     if (stopping_ || due(step, config_.training().log_every(), steps)) report(step);
     if (stopping_ || due(step, config_.training().checkpoint_every(), steps)) save(step);
-    if (evaluator_ && due(step, config_.training().evaluate_every(), steps)) evaluate(step);
+    const Timer assessing;
+    if (due(step, config_.training().evaluate_every(), steps)) assessment_->evaluate(step + 1, metrics());
     if (stopping_ && step + 1 < steps) return exit_interrupted;
-    if (due(step, config_.training().sample_every(), steps)) sample(step);
+    if (due(step, config_.training().sample_every(), steps)) assessment_->sample(step + 1, metrics());
+    stretch_.paused(assessing.seconds());
   }
-  if (leads()) {
-    draw_curves(folder_of(config_), entropy_);
-    fmt::print("{}", heldout_table(folder_of(config_), entropy_));
-  }
+  assessment_->conclude();
   return 0;
 }
 
@@ -261,50 +242,6 @@ void Trainer::report(std::int64_t step) {
     metrics_->write(progress);
   }
   stretch_ = Stretch();
-}
-
-/// The averaged weights of all ranks, for the network.
-void Trainer::gather_ema() {
-  const std::span<float> own = parameters_.range().of(ema_->span());
-  std::copy(parameters_.ema().begin(), parameters_.ema().end(), own.begin());
-  if (parameters_.sharding() == Sharding::optimizer) gather_shards(communicator_, ema_->span());
-}
-
-void Trainer::evaluate(std::int64_t step) {
-  const Timer timer;
-  gather_ema();
-  std::vector<double> totals;
-  for (const core::likelihood::BoundTerms& terms : evaluator_->bound(*network_)) totals.push_back(terms.total());
-  const core::likelihood::Summary bound = core::likelihood::summarise(totals);
-  if (leads()) {
-    fmt::print("step {}/{}  held-out bound {:.4f} {} bits/dim on {} images\n", step + 1, config_.training().steps(),
-               bound.mean, core::likelihood::error_text(bound.standard_error), bound.images);
-    std::fflush(stdout);
-    metrics_->write_heldout(step + 1, bound.mean, bound.standard_error, bound.images);
-    draw_curves(folder_of(config_), entropy_);
-  }
-  stretch_.paused(timer.seconds());
-}
-
-void Trainer::sample(std::int64_t step) {
-  const Timer timer;
-  gather_ema();
-  Drawn drawn;
-  try {
-    drawn = draw_images(config_, communicator_, *network_, config_.training().sample_images(), {});
-  } catch (const kernels::RunError& error) {  // on every rank: early networks may be too rough for a sampler
-    if (leads()) fmt::print(stderr, "step {}: no samples: {}\n", step + 1, error.what());
-  }
-  if (leads() && drawn.count > 0) {
-    const core::picture::Picture picture = grid_of(drawn, config_);
-    const auto file = folder_of(config_) / fmt::format("samples_{:010}.png", step + 1);
-    core::picture::write_png(file, picture);
-    metrics_->write_picture(step + 1, "samples", picture);
-    fmt::print("step {}/{}  {} samples, {} evaluations each: {}\n", step + 1, config_.training().steps(), drawn.count,
-               drawn.evaluations, file.string());
-    std::fflush(stdout);
-  }
-  stretch_.paused(timer.seconds());
 }
 
 void Trainer::save(std::int64_t step) {

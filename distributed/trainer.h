@@ -8,9 +8,9 @@
 #include "core/data/loader.h"
 #include "core/objective/training_program.h"
 #include "core/program/executor.h"
+#include "distributed/assessment.h"
 #include "distributed/checkpoint_store.h"
 #include "distributed/communicator.h"
-#include "distributed/evaluator.h"
 #include "distributed/metrics.h"
 #include "distributed/optimizer.h"
 #include "distributed/parameters.h"
@@ -51,13 +51,11 @@ class Trainer {
   void check_finite(std::int64_t step, int micro_batch);
   [[noreturn]] void report_non_finite_gradient(std::int64_t step);
   void report(std::int64_t step);
-  void gather_ema();
-  void evaluate(std::int64_t step);
-  void sample(std::int64_t step);
   void save(std::int64_t step);
   bool agreed_to_stop();
   void start_trace();
   void finish_trace();
+  Metrics* metrics() { return metrics_ ? &*metrics_ : nullptr; }
   bool leads() const { return communicator_.rank() == 0; }
 
   const core::config::RunConfig& config_;
@@ -72,15 +70,11 @@ class Trainer {
   std::unique_ptr<core::program::Executor> executor_;
   bool exchanging_ = true;  // false while a step is run again to find a non-finite value
   std::optional<CheckpointStore> store_;
-  std::optional<Metrics> metrics_;      // of rank 0
-  std::optional<Evaluator> evaluator_;  // of the held-out images
-  std::unique_ptr<core::objective::ScoreNetwork>
-      network_;  // that reads ema_, where one of them or samples are asked for
-  std::optional<Floats> ema_;
-  std::optional<double> entropy_;  // of the held-out source
+  std::optional<Metrics> metrics_;  // of rank 0
+  std::optional<Assessment> assessment_;
   std::int64_t first_step_ = 0;
   bool stopping_ = false;
-  std::filesystem::path trace_file_;
+  std::filesystem::path trace_file_;    // empty: none is asked for
   std::unique_ptr<Timeline> timeline_;  // while steps are traced
 
   std::vector<std::uint8_t> pixels_;

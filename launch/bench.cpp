@@ -4,10 +4,10 @@
 #include <map>
 
 #include "core/config/load.h"
-#include "core/model/initialise.h"
 #include "core/objective/training_program.h"
 #include "core/program/describe.h"
 #include "distributed/evaluator.h"
+#include "distributed/initial_weights.h"
 #include "distributed/metrics.h"
 #include "distributed/optimizer.h"
 #include "distributed/squared_norm.h"
@@ -32,12 +32,11 @@ class TrainingStep {
         parameters_(distributed::layout_of(training_.program.parameters()), distributed::Sharding::none, 0, 1),
         optimizer_(config, parameters_) {
     const distributed::Layout& layout = parameters_.layout();
-    const auto part = [&](std::span<float> flat, std::size_t i) { return layout.tensors[i].range().of(flat); };
-    core::model::initialise(training_.program, static_cast<std::uint64_t>(config.seed()),
-                            [&](std::size_t i) { return part(parameters_.weights(), i); });
+    distributed::initialise(training_.program, config.seed(), layout, parameters_.weights());
     for (std::size_t i = 0; i < layout.tensors.size(); ++i) {
-      executor_->bind(training_.program.parameters()[i].tensor, part(parameters_.weights(), i));
-      executor_->bind(training_.gradients[i], part(parameters_.gradient(), i));
+      const distributed::Range range = layout.tensors[i].range();
+      executor_->bind(training_.program.parameters()[i].tensor, range.of(parameters_.weights()));
+      executor_->bind(training_.gradients[i], range.of(parameters_.gradient()));
     }
   }
 
@@ -72,18 +71,6 @@ class TrainingStep {
   distributed::Optimizer optimizer_;
 };
 
-/// Seconds of the fastest of some runs of f.
-template <typename F>
-double fastest(int runs, const F& f) {
-  double best = INFINITY;
-  for (int run = 0; run < runs; ++run) {
-    const distributed::Timer timer;
-    f();
-    best = std::min(best, timer.seconds());
-  }
-  return best;
-}
-
 struct Row {
   std::string name;
   double seconds = 0, floor = 0, flops = 0;
@@ -113,8 +100,9 @@ int bench_step(const BenchFlags& flags, Session& session) {
   const core::config::RunConfig config = load(flags.config, session);
   if (!flags.trace.empty()) require_writable(flags.trace);
   TrainingStep step(config);
-  step.run_micro_batch();  // the first one also brings the memory
-  step.update();
+  const double micro_batch = fastest(flags.runs, [&] { step.run_micro_batch(); });
+  const double update = fastest(flags.runs, [&] { step.update(); });
+  const double whole = micro_batch + update;
   if (!flags.trace.empty()) {
     distributed::Timeline timeline;
     step.run_micro_batch(&timeline);
@@ -122,9 +110,6 @@ int bench_step(const BenchFlags& flags, Session& session) {
     const std::string events[] = {timeline.events(0)};
     distributed::write_timeline(flags.trace, events);
   }
-  const double micro_batch = fastest(flags.runs, [&] { step.run_micro_batch(); });
-  const double update = fastest(flags.runs, [&] { step.update(); });
-  const double whole = micro_batch + update;
 
   const kernels::MachineSpeed speed = kernels::measure_machine(config.training().threads());
   std::vector<Row> rows = rows_of(step, speed, flags.runs);

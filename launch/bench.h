@@ -1,6 +1,10 @@
 // What the measurements of `scoremle bench` share.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+
+#include "distributed/metrics.h"
 #include "launch/command.h"
 
 namespace launch {
@@ -10,6 +14,19 @@ struct BenchFlags {
   int runs = 5;
   std::string trace;
 };
+
+/// Seconds of the fastest of some runs of f, after one that brings the memory.
+template <typename F>
+double fastest(int runs, const F& f) {
+  f();
+  double best = INFINITY;
+  for (int run = 0; run < runs; ++run) {
+    const distributed::Timer timer;
+    f();
+    best = std::min(best, timer.seconds());
+  }
+  return best;
+}
 
 /// Times the score of a micro-batch, alone and with the trace that the ODE likelihood needs.
 int bench_score(const BenchFlags& flags, Session& session);

@@ -2,10 +2,10 @@
 #include <numeric>
 
 #include "core/config/load.h"
-#include "core/model/initialise.h"
 #include "core/objective/training_program.h"
 #include "core/program/exchange.h"
 #include "distributed/evaluator.h"
+#include "distributed/initial_weights.h"
 #include "distributed/metrics.h"
 #include "distributed/reducer.h"
 #include "launch/bench.h"
@@ -41,13 +41,12 @@ class Step {
                               if (topic >= 0) reducer_.bucket_ready(topic);
                               reducer_.progress();
                             }});
-    const auto weights = [&](std::size_t i) {
-      return parameters_.layout().tensors[i].range().of(parameters_.weights());
-    };
-    core::model::initialise(training_.program, static_cast<std::uint64_t>(config.seed()), weights);
-    for (std::size_t i = 0; i < parameters_.layout().tensors.size(); ++i) {
-      executor_->bind(training_.program.parameters()[i].tensor, weights(i));
-      executor_->bind(training_.gradients[i], parameters_.layout().tensors[i].range().of(parameters_.gradient()));
+    const distributed::Layout& layout = parameters_.layout();
+    distributed::initialise(training_.program, config.seed(), layout, parameters_.weights());
+    for (std::size_t i = 0; i < layout.tensors.size(); ++i) {
+      const distributed::Range range = layout.tensors[i].range();
+      executor_->bind(training_.program.parameters()[i].tensor, range.of(parameters_.weights()));
+      executor_->bind(training_.gradients[i], range.of(parameters_.gradient()));
     }
   }
 

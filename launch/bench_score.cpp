@@ -1,12 +1,9 @@
 // scoremle bench score: what samplers and likelihoods ask of a network.
-#include <algorithm>
-
-#include "core/model/initialise.h"
 #include "core/objective/score_network.h"
 #include "core/objective/training_program.h"
 #include "core/sde/sde.h"
 #include "distributed/evaluator.h"
-#include "distributed/metrics.h"
+#include "distributed/initial_weights.h"
 #include "launch/bench.h"
 
 namespace launch {
@@ -16,8 +13,7 @@ int bench_score(const BenchFlags& flags, Session& session) {
   const auto training = core::objective::record_training(config, kernels::Mode::overwrite);
   const distributed::Layout layout = distributed::layout_of(training.program.parameters());
   const distributed::Floats weights(layout.total);
-  core::model::initialise(training.program, static_cast<std::uint64_t>(config.seed()),
-                          [&](std::size_t i) { return layout.tensors[i].range().of(weights.span()); });
+  distributed::initialise(training.program, config.seed(), layout, weights.span());
   const std::int64_t images = config.training().micro_batch_images();
   core::objective::ScoreNetwork network(core::model::unet_spec(config), core::sde::sde_of(config), images,
                                         config.training().threads());
@@ -27,23 +23,14 @@ int bench_score(const BenchFlags& flags, Session& session) {
   const auto n = static_cast<std::size_t>(images), size = n * static_cast<std::size_t>(score.dims);
   const std::vector<double> t(n, 0.5), x(size, 0.1), probe(size, 1);
   std::vector<double> found(size), trace(n);
-  const auto fastest = [&](auto&& call) {
-    call();  // the first one also brings the memory
-    double best = INFINITY;
-    for (int run = 0; run < flags.runs; ++run) {
-      const distributed::Timer timer;
-      call();
-      best = std::min(best, timer.seconds());
-    }
-    return best;
-  };
   const auto print = [&](const char* name, double seconds) {
     fmt::print("{:<42} {:>9.2f} ms, {:>7.1f} images/s, {:.0f} MiB\n", name, 1e3 * seconds,
                static_cast<double>(images) / seconds, distributed::resident_mib());
   };
   fmt::print("{} images, the fastest of {}\n", images, flags.runs);
-  print("score", fastest([&] { score.value(t, x, found); }));
-  print("score and v^T (d score/dx) v (the ODE's)", fastest([&] { score.with_trace(t, x, probe, found, trace); }));
+  print("score", fastest(flags.runs, [&] { score.value(t, x, found); }));
+  print("score and v^T (d score/dx) v (the ODE's)",
+        fastest(flags.runs, [&] { score.with_trace(t, x, probe, found, trace); }));
   return 0;
 }
 

@@ -40,12 +40,8 @@ void require_writable(const fs::path& output, Form form) {
   std::error_code error;
   fs::create_directories(output, error);
   kernels::require(!error, "{}: cannot be made a folder: {}", output.string(), error.message());
-  for (const auto& entry : fs::directory_iterator(output)) {
-    const std::string name = entry.path().filename().string();
-    kernels::require(
-        name.size() < 10 || name.find_first_not_of("0123456789") != name.size() - 4 || !name.ends_with(".png"),
-        "{}: holds {} already; images of two calls would mix: name another folder", output.string(), name);
-  }
+  kernels::require(!fs::exists(output / "000000.png"),
+                   "{}: holds 000000.png already; images of two calls would mix: name another folder", output.string());
   launch::require_writable(output / "000000.png");
 }
 
@@ -72,12 +68,6 @@ int sample(const SampleFlags& flags, Session& session) {
   const fs::path output = flags.output.empty() ? fs::path(flags.run.directory) / "samples.png" : fs::path(flags.output);
   const Form form = form_of(output, config.sampling().images());
   require_writable(output, form);
-  const double bytes = static_cast<double>(config.sampling().images()) * config.data().image_size() *
-                       config.data().image_size() * config.data().channels();
-  kernels::require(bytes < 0x1p31,
-                   "sampling.images: {} of them are {:.1f} GiB, at most 2 can be drawn in one call; use "
-                   "several seeds",
-                   config.sampling().images(), bytes / 0x1p30);
   distributed::Communicator& communicator = session.communicator();
   const auto& sampling = config.sampling();
   Trained trained(config, communicator, flags.run, std::min(sampling.images(), config.evaluation().batch_images()));

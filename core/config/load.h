@@ -39,6 +39,7 @@ void require_source(const Source& source, const std::string& field);
 /// The config as protobuf text.
 std::string text(const RunConfig& config);
 /// Only what decides the weights of a run: what a resumed run must share. Two configs with the same text train alike.
+/// Images from files are named by their fingerprint, wherever they lie.
 std::string fixed_text(const RunConfig& config, const std::string& training_fingerprint = "");
 /// Only what a trained network can be used as: its architecture, the images' shape and the SDE (its times may be cut
 /// off elsewhere).

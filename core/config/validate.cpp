@@ -1,4 +1,5 @@
 #include <fmt/ranges.h>
+#include <google/protobuf/util/message_differencer.h>
 
 #include <algorithm>
 #include <cmath>
@@ -190,14 +191,16 @@ void check_evaluation(Checker& c, const Evaluation& evaluation) {
   c.number("evaluation.ode_max_evaluations", true, static_cast<double>(evaluation.ode_max_evaluations()), at_least(7));
 }
 
-void check_classes(Checker& c, const Sampling& sampling, const Model& model, const Training& training) {
+void check_drawn_classes(Checker& c, const RunConfig& config) {
+  const Sampling& sampling = config.sampling();
+  const Model& model = config.model();
   for (const int label : sampling.classes()) {
     if (label < 0 || label >= model.classes())
       c.fail("sampling.classes",
              fmt::format("has {}, but model.classes is {}{}", label, model.classes(),
                          model.classes() > 0 ? fmt::format(": they are 0 to {}", model.classes() - 1) : ""));
   }
-  if (training.sample_every() > 0 && model.classes() > 0 && model.null_label_probability() == 0 &&
+  if (config.training().sample_every() > 0 && model.classes() > 0 && model.null_label_probability() == 0 &&
       sampling.classes().empty())
     c.fail("training.sample_every", "draws images, but the network knows none without a class: name sampling.classes");
   c.number("sampling.guidance", true, sampling.guidance(), at_least(0));
@@ -248,11 +251,12 @@ void check_sampling(Checker& c, const Sampling& sampling) {
     c.fail("sampling.finish", "is NOISE_FREE, but CORRECTOR_ONLY has no step that could be; use TWEEDIE");
   if (sampling.sampler() != DDIM && sampling.ddim_eta() != 0)
     c.fail("sampling.ddim_eta", fmt::format("is {}, but the sampler is {}", sampling.ddim_eta(), sampler));
-  if (corrector.kind() == NO_CORRECTOR && (corrector.steps() != 1 || corrector.snr() != 0.16))
+  const Sampling unset = with_defaults(RunConfig()).sampling();
+  using google::protobuf::util::MessageDifferencer;
+  if (corrector.kind() == NO_CORRECTOR && !MessageDifferencer::Equals(corrector, unset.corrector()))
     c.fail("sampling.corrector.kind",
            "is NO_CORRECTOR, but its steps or snr are set; choose LANGEVIN or ANNEALED_LANGEVIN");
-  if (sampling.sampler() != HEUN &&
-      (churn.amount() != 0 || churn.least_sigma() != 0 || std::isfinite(churn.largest_sigma()) || churn.noise() != 1))
+  if (sampling.sampler() != HEUN && !MessageDifferencer::Equals(churn, unset.churn()))
     c.fail("sampling.churn", fmt::format("is set, but only HEUN churns and the sampler is {}", sampler));
   if (sampling.sampler() == PROBABILITY_FLOW && sampling.grid() != OF_SAMPLER)
     c.fail("sampling.grid",
@@ -299,7 +303,7 @@ std::vector<Violation> violations(const RunConfig& config) {
   check_training(c, config.training());
   check_evaluation(c, config.evaluation());
   check_sampling(c, config.sampling());
-  check_classes(c, config.sampling(), config.model(), config.training());
+  check_drawn_classes(c, config);
   check_enums(c, config, "");
   return c.found;
 }

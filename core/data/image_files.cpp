@@ -70,9 +70,9 @@ using Parts = std::deque<std::string>;
 Parts folder_of(const ImageFile& image) {
   fs::path folder = image.member.parent_path().lexically_normal();
   if (image.in->file.empty()) {
-    const fs::path given = fs::absolute(image.in->folder / ".").lexically_normal().parent_path();
-    folder = fs::absolute(folder).lexically_relative(given);
-    if (folder == ".") folder = given.filename();
+    const fs::path given = (image.in->folder / "").lexically_normal().parent_path();
+    folder = folder.lexically_relative(given);
+    if (folder == ".") folder = fs::absolute(given).filename();
   }
   Parts parts;
   for (const fs::path& part : folder) parts.push_back(part.string());

@@ -40,11 +40,10 @@ std::string inspect(const Dataset& dataset) {
                         mean, std::sqrt(std::max(0.0, s.squares / count - mean * mean)), s.low, s.high);
   }
   const auto names = dataset.class_names();
-  constexpr std::size_t most = 1000;
-  for (std::size_t i = 0; i < std::min(most, names.size()) && names.size() > 1; ++i)
+  if (names.size() < 2) return text;
+  for (std::size_t i = 0; i < names.size(); ++i)
     text += fmt::format("{}{} {}", i == 0 ? "classes: " : ", ", i, names[i]);
-  if (names.size() > most) text += fmt::format(" and {} more", names.size() - most);
-  return names.size() > 1 ? text + "\n" : text;
+  return text + "\n";
 }
 
 picture::Picture contact_sheet(const Dataset& dataset, int count) {

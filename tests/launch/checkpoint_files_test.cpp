@@ -32,11 +32,6 @@ void train(const std::filesystem::path& folder) {
   expect_success("scoremle train " + tiny + "--set 'training { directory: \"" + folder.string() + "\" }'");
 }
 
-std::string bytes(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 /// A run's newest averaged weights in its network.
 struct TrainedRun {
   explicit TrainedRun(const std::filesystem::path& folder, const std::string& section = "ema")
@@ -152,7 +147,7 @@ TEST(CheckpointFiles, WrongOnesGetOneLine) {
                     reference = (folder / "r.safetensors").string(), fresh = (folder / "new").string();
   expect_success("scoremle checkpoint export --run " + run_folder + " --file " + file);
   expect_success("scoremle checkpoint export --names reference --run " + run_folder + " --file " + reference);
-  std::ofstream(folder / "cut.safetensors", std::ios::binary) << bytes(file).substr(0, 20000);
+  std::ofstream(folder / "cut.safetensors", std::ios::binary) << tests::contents(file).substr(0, 20000);
   std::ofstream(folder / "text.safetensors") << "no weights at all";
   core::model::SafeTensors bare = core::model::read_safetensors(reference);
   bare.metadata.clear();

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 namespace tests {
@@ -15,6 +16,12 @@ struct Outcome {
   int status = -1;
   std::string output;  // standard output and error together
 };
+
+/// All bytes of a file.
+inline std::string contents(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
 
 /// The command line with the binary that was built in place of `scoremle`.
 inline std::string with_binary(std::string command) {

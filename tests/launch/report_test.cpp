@@ -16,11 +16,6 @@ tests::Outcome expect_success(const std::string& command) {
   return outcome;
 }
 
-std::string bytes(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 std::string decoded(const std::string& base64) {
   const std::string digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string bytes;
@@ -62,7 +57,7 @@ TEST(Report, HoldsTheWholeRunInOneFile) {
       "optimizer { "
       "warmup_steps: 1 } evaluation { bound_times: 2 ode_tolerance: 1e-2 }'");
   expect_success("scoremle report --run " + run_folder);
-  const std::string early = bytes(page_file);
+  const std::string early = tests::contents(page_file);
   expect_well_formed(early);
   EXPECT_NE(early.find("Not evaluated yet"), std::string::npos);
   EXPECT_NE(early.find("None drawn yet"), std::string::npos);
@@ -70,7 +65,7 @@ TEST(Report, HoldsTheWholeRunInOneFile) {
   const std::string evaluation = expect_success("scoremle evaluate --run " + run_folder + " --images 3").output;
   expect_success("scoremle sample --run " + run_folder + " --set 'sampling { images: 2 steps: 3 }'");
   EXPECT_EQ(expect_success("scoremle report --run " + run_folder).output, "report: " + page_file + "\n");
-  const std::string page = bytes(page_file);
+  const std::string page = tests::contents(page_file);
   expect_well_formed(page);
   for (const char* outside : {"http", "<script", "<link", "url(", "nan", "inf<"})
     EXPECT_EQ(page.find(outside), std::string::npos) << outside;
@@ -95,7 +90,7 @@ TEST(Report, HoldsTheWholeRunInOneFile) {
   // The picture, bit for bit.
   std::smatch picture;
   ASSERT_TRUE(std::regex_search(page, picture, std::regex("data:image/png;base64,([A-Za-z0-9+/=]+)\"")));
-  EXPECT_EQ(decoded(picture[1]), bytes(folder / "run/samples.png"));
+  EXPECT_EQ(decoded(picture[1]), tests::contents(folder / "run/samples.png"));
 
   // Curves, config, environment, names as HTML writes them.
   const std::regex drawing("<svg ");

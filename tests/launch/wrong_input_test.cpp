@@ -246,11 +246,6 @@ TEST(WrongInput, AFolderThatMayNotBeRead) {
   std::filesystem::permissions(folder / "images", std::filesystem::perms::all);
 }
 
-std::string run_text(const std::string& file) {
-  std::ifstream in(file);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 TEST(WrongInput, TrainedRuns) {
   tests::Folder folder("runs");
   const std::string run = (folder / "run").string(), bare = (folder / "bare").string();
@@ -295,7 +290,7 @@ TEST(WrongInput, TrainedRuns) {
     expect_line(wrong);
   }
   // A config that was changed behind the run's back.
-  const std::string text = run_text(run + "/config.textproto");
+  const std::string text = tests::contents(run + "/config.textproto");
   std::ofstream(run + "/config.textproto") << std::regex_replace(text, std::regex("kind: VP"), "kind: SUB_VP");
   expect_line({evaluate, run +
                              "/config.textproto: is of another network than step_0000000002-g00001: put the run's own "
