@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "distributed/metrics.h"
-#include "launch/command.h"
+#include "launch/session.h"
 
 namespace launch {
 
@@ -14,6 +14,9 @@ struct BenchFlags {
   int runs = 5;
   std::string trace;
 };
+
+/// Times a training step by kind of record, beside the least that this machine needs.
+int bench_step(const BenchFlags& flags, Session& session);
 
 /// Seconds of the fastest of some runs of f, after one that brings the memory.
 template <typename F>

@@ -1,10 +1,5 @@
-#include <unistd.h>
-
-#include <cerrno>
 #include <charconv>
-#include <cstring>
 
-#include "core/config/load.h"
 #include "launch/command.h"
 
 namespace launch {
@@ -20,12 +15,18 @@ void add_config_flags(CLI::App& command, ConfigFlags& flags) {
       ->take_all();
 }
 
-void require_one_process(Session& session, const char* command) {
-  kernels::require(session.communicator().size() == 1, "{}: is work for one process: start it without mpirun", command);
-}
-
 void add_trace_flag(CLI::App& command, std::string& file, const std::string& help) {
   command.add_option("--trace", file, help + ", as JSON for ui.perfetto.dev or chrome://tracing")->type_name("FILE");
+}
+
+void add_run_flags(CLI::App& command, RunFlags& flags) {
+  command.add_option("--run", flags.directory, "Folder of the run (training.directory)")->required()->type_name("DIR");
+  command
+      .add_option("--set", flags.overrides,
+                  "Overrides of the run's config, above all of evaluation { ... } or sampling { ... } (repeatable)")
+      ->type_name("TEXT")
+      ->take_all();
+  command.add_option("--step", flags.step, "Use the checkpoint of this step (default: the newest)")->check(at_least(0));
 }
 
 CLI::Validator at_least(std::int64_t low) {
@@ -38,42 +39,6 @@ CLI::Validator at_least(std::int64_t low) {
                        : fmt::format("is {}, must be a whole number of at least {}", text, low);
           },
           fmt::format("INT >= {}", low)};
-}
-
-void require_writable(const std::filesystem::path& file) {
-  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
-  kernels::require(!std::filesystem::is_directory(file), "{}: is a folder, a file is to be written there",
-                   file.string());
-  kernels::require(access(folder.c_str(), W_OK) == 0, "{}: cannot be written: {}: {}", file.string(), folder.string(),
-                   std::strerror(errno));
-}
-
-std::vector<std::filesystem::path> preset_folders(const char* program) {
-  std::error_code none;
-  std::filesystem::path binary = std::filesystem::read_symlink("/proc/self/exe", none);
-  if (binary.empty()) binary = program;
-  const std::filesystem::path folder = binary.parent_path();
-  return {folder.parent_path() / "share" / "scoremle" / "configs", folder.parent_path() / "configs", "configs"};
-}
-
-core::config::RunConfig load(const ConfigFlags& flags, const Session& session) {
-  return core::config::load_valid(flags.config, flags.overrides, preset_folders(session.program()));
-}
-
-core::config::RunConfig load_run(const std::filesystem::path& run, const std::vector<std::string>& overrides,
-                                 const Session& session) {
-  const std::filesystem::path file = run / "config.textproto";
-  kernels::require(std::filesystem::exists(file), "{}: is not the folder of a run (it has no config.textproto)",
-                   run.string());
-  core::config::RunConfig config = core::config::load_valid(file, overrides, preset_folders(session.program()));
-  kernels::require(
-      core::config::network_text(config) ==
-          core::config::network_text(core::config::load_valid(file, {}, preset_folders(session.program()))),
-      "{}: --set changes what the network was trained as; model, sde (but for smallest_time), data.image_size, "
-      "data.channels and data.pixel_range must stay as they are",
-      run.string());
-  config.mutable_training()->set_directory(run.string());  // a run may have been moved
-  return config;
 }
 
 }  // namespace launch

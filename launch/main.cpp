@@ -81,12 +81,6 @@ int run(Session& session, int argc, char** argv) {
 }
 
 }  // namespace
-
-distributed::Communicator& Session::communicator() {
-  if (!communicator_) communicator_ = distributed::make_communicator();
-  return *communicator_;
-}
-
 }  // namespace launch
 
 int main(int argc, char** argv) {

@@ -13,16 +13,6 @@
 
 namespace launch {
 
-void add_run_flags(CLI::App& command, RunFlags& flags) {
-  command.add_option("--run", flags.directory, "Folder of the run (training.directory)")->required()->type_name("DIR");
-  command
-      .add_option("--set", flags.overrides,
-                  "Overrides of the run's config, above all of evaluation { ... } or sampling { ... } (repeatable)")
-      ->type_name("TEXT")
-      ->take_all();
-  command.add_option("--step", flags.step, "Use the checkpoint of this step (default: the newest)")->check(at_least(0));
-}
-
 Trained::Trained(const core::config::RunConfig& config, distributed::Communicator& communicator, const RunFlags& flags,
                  std::int64_t batch_images)
     : network_(core::model::unet_spec(config), core::sde::sde_of(config), batch_images, config.training().threads()),

@@ -8,7 +8,7 @@
 #include "core/config/run.pb.h"
 #include "core/objective/score_network.h"
 #include "distributed/parameters.h"
-#include "launch/command.h"
+#include "launch/session.h"
 
 namespace launch {
 
@@ -18,7 +18,6 @@ struct RunFlags {
   std::vector<std::string> overrides;
   std::int64_t step = -1;
 };
-void add_run_flags(CLI::App& command, RunFlags& flags);
 
 class Trained {
  public:
