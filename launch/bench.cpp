@@ -8,7 +8,6 @@ namespace launch {
 void add_bench(CLI::App& app, Action& chosen) {
   CLI::App* bench = app.add_subcommand("bench", "Where the time goes");
   bench->require_subcommand(1);
-  add_bench_data(*bench, chosen);
   const auto add = [&](const char* name, const char* help, int (*act)(const BenchFlags&, Session&)) {
     CLI::App* command = bench->add_subcommand(name, help);
     auto flags = std::make_shared<BenchFlags>();
@@ -25,6 +24,11 @@ void add_bench(CLI::App& app, Action& chosen) {
   add("score", "Time the score of a micro-batch, as samplers and, with its trace, likelihoods ask for it", bench_score);
   add("reduction", "Time how much of the exchange of gradients is hidden behind the backward pass; under mpirun",
       bench_reduction);
+  CLI::App* data = bench->add_subcommand("data", "Time reading a packed set in the shuffled order of training");
+  auto flags = std::make_shared<BenchDataFlags>();
+  data->add_option("--packed", flags->packed, "Folder that scoremle data pack made")->required()->type_name("DIR");
+  data->add_option("--batch", flags->batch, "Images of a batch")->check(at_least(1))->capture_default_str();
+  data->callback([flags, &chosen] { chosen = [flags](Session&) { return bench_data(*flags); }; });
 }
 
 }  // namespace launch

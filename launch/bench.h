@@ -18,6 +18,13 @@ struct BenchFlags {
 /// Times a training step by kind of record, beside the least that this machine needs.
 int bench_step(const BenchFlags& flags, Session& session);
 
+struct BenchDataFlags {
+  std::string packed;
+  std::int64_t batch = 128;
+};
+/// Opens the set, which checks it, and reads every image once in the shuffled order of training, on one thread.
+int bench_data(const BenchDataFlags& flags);
+
 /// Seconds of the fastest of some runs of f, after one that brings the memory.
 template <typename F>
 double fastest(int runs, const F& f) {

@@ -2,17 +2,10 @@
 #include "core/data/loader.h"
 #include "core/data/packed_index.h"
 #include "distributed/metrics.h"
-#include "launch/command.h"
+#include "launch/bench.h"
 
 namespace launch {
-namespace {
 
-struct BenchDataFlags {
-  std::string packed;
-  std::int64_t batch = 128;
-};
-
-/// Opens the set, which checks it, and reads every image once in the shuffled order of training, on one thread.
 int bench_data(const BenchDataFlags& flags) {
   const core::data::ImageShape shape = shape_of(core::data::read_index(flags.packed));
   const distributed::Timer opening;
@@ -32,16 +25,6 @@ int bench_data(const BenchDataFlags& flags) {
       dataset.describe(), opened, 1e-9 * bytes * static_cast<double>(dataset.size()) / opened, images, flags.batch,
       read, images / read, 1e-9 * bytes * images / read);
   return 0;
-}
-
-}  // namespace
-
-void add_bench_data(CLI::App& bench, Action& chosen) {
-  CLI::App* command = bench.add_subcommand("data", "Time reading a packed set in the shuffled order of training");
-  auto flags = std::make_shared<BenchDataFlags>();
-  command->add_option("--packed", flags->packed, "Folder that scoremle data pack made")->required()->type_name("DIR");
-  command->add_option("--batch", flags->batch, "Images of a batch")->check(at_least(1))->capture_default_str();
-  command->callback([flags, &chosen] { chosen = [flags](Session&) { return bench_data(*flags); }; });
 }
 
 }  // namespace launch

@@ -17,48 +17,6 @@ using core::model::Names;
 /// Keys of the metadata that are ours; those beside them are the reference's.
 constexpr const char *config_key = "scoremle.config", *step_key = "scoremle.step", *weights_key = "scoremle.weights";
 
-struct ExportFlags {
-  std::string run, file, names = "ours", weights = "averaged";
-  std::int64_t step = -1;
-};
-
-int export_weights(const ExportFlags& flags, Session& session) {
-  const RunConfig config = load_run(flags.run, {}, session);
-  require_writable(flags.file);
-  const core::model::UNetSpec spec = core::model::unet_spec(config);
-  const core::model::NetworkParameters network(spec);
-  const distributed::Layout layout = distributed::layout_of(network.ours);
-  const distributed::Floats flat(layout.total);
-  distributed::Communicator& communicator = session.communicator();
-  const auto loaded =
-      distributed::load_section(communicator, flags.run, flags.step >= 0 ? std::optional(flags.step) : std::nullopt,
-                                layout, flags.weights == "averaged" ? "ema" : "weights", flat.span());
-  if (communicator.rank() != 0) return 0;
-
-  const Names names = flags.names == "ours" ? Names::ours : Names::reference;
-  core::model::SafeTensors content{.metadata = {},
-                                   .tensors = core::model::to_tensors(network, names, [&](std::size_t i) {
-                                     return layout.tensors[i].range().of(flat.span());
-                                   })};
-  if (names == Names::reference) {
-    content.metadata = core::model::reference_metadata(spec);
-    content.metadata["sde"] = core::model::reference_name(config.sde().kind());
-  }
-  content.metadata["layout"] = names == Names::reference ? "NCHW" : "NHWC";
-  content.metadata[config_key] = core::config::text(config);
-  content.metadata[step_key] = std::to_string(loaded.step);
-  content.metadata[weights_key] = flags.weights;
-  core::model::write_safetensors(flags.file, content);
-  std::cout << fmt::format("{} weights of {}, {}: {} tensors: {}\n", flags.weights, flags.run, loaded.checkpoint,
-                           content.tensors.size(), flags.file);
-  return 0;
-}
-
-struct ImportFlags {
-  std::string run, file, config;
-  std::vector<std::string> overrides;
-};
-
 /// The config of the run that is made: of --config, or else of the file.
 RunConfig config_of(const ImportFlags& flags, const core::model::Metadata& metadata, const Session& session) {
   const auto own = metadata.find(config_key);
@@ -103,6 +61,40 @@ RunConfig without_images(RunConfig config) {
   return config;
 }
 
+}  // namespace
+
+int export_weights(const ExportFlags& flags, Session& session) {
+  const RunConfig config = load_run(flags.run, {}, session);
+  require_writable(flags.file);
+  const core::model::UNetSpec spec = core::model::unet_spec(config);
+  const core::model::NetworkParameters network(spec);
+  const distributed::Layout layout = distributed::layout_of(network.ours);
+  const distributed::Floats flat(layout.total);
+  distributed::Communicator& communicator = session.communicator();
+  const auto loaded =
+      distributed::load_section(communicator, flags.run, flags.step >= 0 ? std::optional(flags.step) : std::nullopt,
+                                layout, flags.weights == "averaged" ? "ema" : "weights", flat.span());
+  if (communicator.rank() != 0) return 0;
+
+  const Names names = flags.names == "ours" ? Names::ours : Names::reference;
+  core::model::SafeTensors content{.metadata = {},
+                                   .tensors = core::model::to_tensors(network, names, [&](std::size_t i) {
+                                     return layout.tensors[i].range().of(flat.span());
+                                   })};
+  if (names == Names::reference) {
+    content.metadata = core::model::reference_metadata(spec);
+    content.metadata["sde"] = core::model::reference_name(config.sde().kind());
+  }
+  content.metadata["layout"] = names == Names::reference ? "NCHW" : "NHWC";
+  content.metadata[config_key] = core::config::text(config);
+  content.metadata[step_key] = std::to_string(loaded.step);
+  content.metadata[weights_key] = flags.weights;
+  core::model::write_safetensors(flags.file, content);
+  std::cout << fmt::format("{} weights of {}, {}: {} tensors: {}\n", flags.weights, flags.run, loaded.checkpoint,
+                           content.tensors.size(), flags.file);
+  return 0;
+}
+
 int import_weights(const ImportFlags& flags, Session& session) {
   require_one_process(session, "checkpoint import");
   const core::model::SafeTensors file = core::model::read_safetensors(flags.file);
@@ -127,35 +119,6 @@ int import_weights(const ImportFlags& flags, Session& session) {
   std::cout << fmt::format("{} parameters from {} as step 0 of the run {}\n", network.ours.size(), flags.file,
                            flags.run);
   return 0;
-}
-
-}  // namespace
-
-void add_checkpoint_files(CLI::App& checkpoint, Action& chosen) {
-  CLI::App* out = checkpoint.add_subcommand("export", "Write a run's weights, with its config, as a safetensors file");
-  auto to = std::make_shared<ExportFlags>();
-  out->add_option("--run", to->run, "Folder of the run (training.directory)")->required()->type_name("DIR");
-  out->add_option("--file", to->file, "The .safetensors file")->required()->type_name("FILE");
-  out->add_option("--names", to->names, "Names and layouts: ours (NHWC), or those of score_sde_pytorch (NCHW)")
-      ->check(CLI::IsMember({"ours", "reference"}))
-      ->capture_default_str();
-  out->add_option("--weights", to->weights, "The averaged weights, or the current ones that they are averages of")
-      ->check(CLI::IsMember({"averaged", "current"}))
-      ->capture_default_str();
-  out->add_option("--step", to->step, "Use the checkpoint of this step (default: the newest)")->check(at_least(0));
-  out->callback([to, &chosen] { chosen = [to](Session& session) { return export_weights(*to, session); }; });
-
-  CLI::App* in = checkpoint.add_subcommand(
-      "import", "Make a run from a safetensors file, for evaluate, sample, train --resume and train --init-from");
-  auto from = std::make_shared<ImportFlags>();
-  in->add_option("--file", from->file, "The .safetensors file, with our names or those of score_sde_pytorch")
-      ->required()
-      ->type_name("FILE");
-  in->add_option("--run", from->run, "Folder of the new run (training.directory)")->required()->type_name("DIR");
-  in->add_option("--config", from->config, "Its config, where the file does not hold one: a file, or a preset")
-      ->type_name("FILE|PRESET");
-  in->add_option("--set", from->overrides, "Overrides of the config (repeatable)")->type_name("TEXT")->take_all();
-  in->callback([from, &chosen] { chosen = [from](Session& session) { return import_weights(*from, session); }; });
 }
 
 }  // namespace launch

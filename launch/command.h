@@ -17,8 +17,6 @@ void add_report(CLI::App& app, Action& chosen);
 void add_data(CLI::App& app, Action& chosen);
 void add_checkpoint(CLI::App& app, Action& chosen);
 void add_bench(CLI::App& app, Action& chosen);
-/// Of bench.
-void add_bench_data(CLI::App& bench, Action& chosen);
 
 void add_config_flags(CLI::App& command, ConfigFlags& flags);
 void add_run_flags(CLI::App& command, RunFlags& flags);
