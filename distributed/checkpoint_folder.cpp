@@ -67,10 +67,7 @@ std::int64_t newest_generation(const std::filesystem::path& folder) {
 }
 
 std::int64_t claim_generation(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error)
-    throw storage::FileError(error.value(), fmt::format("cannot make {}: {}", folder.string(), error.message()));
+  storage::make_directories(folder);
   while (true) {
     const std::int64_t generation = newest_generation(folder) + 1;
     try {

@@ -72,10 +72,6 @@ std::string describe(const std::vector<CheckpointSummary>& checkpoints) {
   return text;
 }
 
-std::string checkpoint_config(const std::filesystem::path& checkpoint) {
-  return read_manifest(checkpoint).config();
-}
-
 std::string show_checkpoint(const std::filesystem::path& checkpoint) {
   const Manifest manifest = read_manifest(checkpoint);
   std::map<std::string, std::int64_t> sections;
@@ -92,8 +88,8 @@ std::string show_checkpoint(const std::filesystem::path& checkpoint) {
   for (const ManifestTensor& tensor : manifest.tensors()) {
     text += fmt::format("  {:>10}  {}[{}]\n", tensor.offset(), tensor.name(), fmt::join(tensor.shape(), ","));
   }
-  text += "\nstate\n";
   const std::map<std::string, double> state(manifest.state().begin(), manifest.state().end());
+  if (!state.empty()) text += "\nstate\n";
   for (const auto& [name, value] : state) text += fmt::format("  {}: {}\n", name, value);
   return text + "\nconfig\n" + manifest.config();
 }

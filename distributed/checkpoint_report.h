@@ -25,9 +25,8 @@ std::vector<CheckpointSummary> list_checkpoints(const std::filesystem::path& dir
 /// The same as a table for people.
 std::string describe(const std::vector<CheckpointSummary>& checkpoints);
 
-/// The effective config of a checkpoint, protobuf text. `checkpoint` is its directory. Throws FileError.
-std::string checkpoint_config(const std::filesystem::path& checkpoint);
-/// All about one checkpoint for people: where it is from, its sections, parameters, state and config. Throws FileError.
+/// All about one checkpoint for people: where it is from, its sections, parameters, state and config. `checkpoint` is
+/// its directory. Throws FileError.
 std::string show_checkpoint(const std::filesystem::path& checkpoint);
 /// Reads every byte of a checkpoint. Returns one line for every problem; none where it is whole.
 std::vector<std::string> verify_checkpoint(const std::filesystem::path& checkpoint);

@@ -22,16 +22,15 @@ core::picture::Series series(const std::string& name, const std::vector<CurvePoi
 
 void draw_curves(const std::filesystem::path& run, std::optional<double> entropy) {
   const std::filesystem::path metrics = run / "metrics.jsonl";
-  const auto heldout = read_curve(metrics, "heldout_bits");
   core::picture::Plot plot{
       .title = run.filename().string(), .x_label = "step", .y_label = "bits/dim", .series = {}, .references = {}};
-  if (heldout.empty()) {
-    plot.series.push_back(series("training loss (diffusion term)", read_curve(metrics, "loss_bits")));
-  } else {
-    plot.series.push_back(series("held-out variational bound", heldout));
-    if (entropy) plot.references.push_back({"entropy of the source", *entropy});
-  }
-  core::picture::write_plot(run / "curves.png", plot);
+  plot.series = {series("training loss (diffusion term)", read_curve(metrics, "loss_bits"))};
+  core::picture::write_plot(run / "loss.png", plot);
+  const auto heldout = read_curve(metrics, "heldout_bits");
+  if (heldout.empty()) return;
+  plot.series = {series("held-out variational bound", heldout)};
+  if (entropy) plot.references.push_back({"entropy of the source", *entropy});
+  core::picture::write_plot(run / "heldout.png", plot);
 }
 
 std::string heldout_table(const std::filesystem::path& run, std::optional<double> entropy) {

@@ -7,9 +7,9 @@
 
 namespace distributed {
 
-/// Draws curves.png in the run's folder from its metrics.jsonl: the held-out bound, with the source's entropy where it
-/// is known; the diffusion term of the training loss where nothing was held out. Throws InputError where it cannot be
-/// written.
+/// Draws loss.png in the run's folder from its metrics.jsonl, the diffusion term of the training loss, and heldout.png
+/// where images were held out: their bound, with the source's entropy where it is known. Throws InputError where they
+/// cannot be written.
 void draw_curves(const std::filesystem::path& run, std::optional<double> entropy);
 
 /// The held-out bounds of a run's metrics.jsonl, a line each; empty where there are none.

@@ -6,6 +6,7 @@
 #include "core/config/load.h"
 #include "core/program/exchange.h"
 #include "core/sde/sde.h"
+#include "core/storage/file_io.h"
 #include "distributed/checkpoint_read.h"
 #include "distributed/initial_weights.h"
 #include "distributed/interrupt.h"
@@ -124,7 +125,7 @@ void Trainer::prepare_state(Start start) {
     for (const std::string& note : loaded->notes) fmt::print("{}\n", note);
     fmt::print("resumed from {} at step {}\n", loaded->checkpoint, loaded->step);
   }
-  config::save(config_, folder_of(config_) / "config.textproto");
+  core::storage::replace_file(folder_of(config_) / "config.textproto", config::text(config_));
   metrics_.emplace(folder_of(config_), first_step_);
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/config/load.h"
 #include "core/model/weights_file.h"
+#include "core/storage/file_io.h"
 #include "distributed/checkpoint_read.h"
 #include "distributed/evaluator.h"
 
@@ -115,7 +116,7 @@ int import_weights(const ImportFlags& flags, Session& session) {
                                      config.training().keep_checkpoints());
   const auto saved = store.save(0, distributed::shard_sections(state), {});
   if (saved.outcome == distributed::SaveOutcome::failed) throw kernels::RunError(saved.text, 1);
-  core::config::save(config, std::filesystem::path(flags.run) / "config.textproto");
+  core::storage::replace_file(std::filesystem::path(flags.run) / "config.textproto", core::config::text(config));
   std::cout << fmt::format("{} parameters from {} as step 0 of the run {}\n", network.ours.size(), flags.file,
                            flags.run);
   return 0;

@@ -37,6 +37,8 @@ int evaluate(const EvaluateFlags& flags, Session& session) {
   require_writable(output);
   kernels::require(flags.ode_images < 0 || flags.estimator != "bound",
                    "--ode-images: there is no ODE with --estimator bound");
+  kernels::require(flags.images == 0 || flags.ode_images < 0 || flags.estimator != "ode",
+                   "--images: there is no bound with --estimator ode; --ode-images says how many");
   distributed::Communicator& communicator = session.communicator();
   const core::config::Source& source = heldout ? config.data().heldout() : config.data().training();
   core::config::require_source(source, heldout ? "data.heldout" : "data.training");

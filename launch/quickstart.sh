@@ -29,4 +29,4 @@ echo; echo "== likelihood on held-out images"
 
 echo; echo "== samples"
 "${ranks[@]}" sample --run $run
-echo; echo "Look at $run/samples.png and $run/curves.png; the figures of every image are in $run/likelihood.tsv"
+echo; echo "Look at $run/samples.png, $run/loss.png and $run/heldout.png; the figures of every image are in $run/likelihood.tsv"

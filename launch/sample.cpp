@@ -35,14 +35,14 @@ Form form_of(const fs::path& output, std::int64_t images) {
   return Form::grid;
 }
 
-void require_writable(const fs::path& output, Form form) {
-  if (form != Form::files) return launch::require_writable(output);
+void require_output(const fs::path& output, Form form) {
+  if (form != Form::files) return require_writable(output);
   std::error_code error;
   fs::create_directories(output, error);
   kernels::require(!error, "{}: cannot be made a folder: {}", output.string(), error.message());
   kernels::require(!fs::exists(output / "000000.png"),
                    "{}: holds 000000.png already; images of two calls would mix: name another folder", output.string());
-  launch::require_writable(output / "000000.png");
+  require_writable(output / "000000.png");
 }
 
 void write(const fs::path& output, Form form, const distributed::Drawn& drawn, const core::config::RunConfig& config) {
@@ -67,7 +67,7 @@ int sample(const SampleFlags& flags, Session& session) {
   const core::config::RunConfig config = load_run(flags.run.directory, flags.run.overrides, session);
   const fs::path output = flags.output.empty() ? fs::path(flags.run.directory) / "samples.png" : fs::path(flags.output);
   const Form form = form_of(output, config.sampling().images());
-  require_writable(output, form);
+  require_output(output, form);
   distributed::Communicator& communicator = session.communicator();
   const auto& sampling = config.sampling();
   Trained trained(config, communicator, flags.run, std::min(sampling.images(), config.evaluation().batch_images()));

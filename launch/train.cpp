@@ -71,7 +71,7 @@ void settle_origin(const TrainFlags& flags, distributed::Communicator& communica
 
 int train(const TrainFlags& flags, Session& session) {
   core::config::RunConfig config = config_of(flags, session);
-  if (flags.dry_run) return describe_run(config);
+  if (flags.dry_run) return session.communicator().rank() == 0 ? describe_run(config) : 0;
   if (!flags.trace.empty()) require_writable(flags.trace);
   core::config::require_source(config.data().training(), "data.training");
   distributed::Communicator& communicator = session.communicator();

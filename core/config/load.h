@@ -44,10 +44,6 @@ std::string fixed_text(const RunConfig& config, const std::string& training_fing
 /// Only what a trained network can be used as: its architecture, the images' shape and the SDE (its times may be cut
 /// off elsewhere).
 std::string network_text(const RunConfig& config);
-/// XXH3-64 of fixed_text, 16 hexadecimal digits.
-std::string fingerprint(const RunConfig& config);
-/// Writes text() to a file. Throws InputError where it cannot.
-void save(const RunConfig& config, const std::filesystem::path& file);
 
 /// Images of one step, over all ranks.
 std::int64_t global_batch(const RunConfig& config);

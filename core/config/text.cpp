@@ -1,7 +1,4 @@
 #include <google/protobuf/text_format.h>
-#include <xxhash.h>
-
-#include <fstream>
 
 #include "core/config/load.h"
 #include "kernels/check.h"
@@ -52,17 +49,6 @@ std::string network_text(const RunConfig& config) {
   network.mutable_data()->set_channels(config.data().channels());
   network.mutable_data()->set_pixel_range(config.data().pixel_range());
   return text(network);
-}
-
-std::string fingerprint(const RunConfig& config) {
-  const std::string fixed = fixed_text(config);
-  return fmt::format("{:016x}", XXH3_64bits(fixed.data(), fixed.size()));
-}
-
-void save(const RunConfig& config, const std::filesystem::path& file) {
-  std::ofstream out(file);
-  out << text(config) << std::flush;
-  kernels::require(out.good(), "{}: cannot be written", file.string());
 }
 
 std::int64_t global_batch(const RunConfig& config) {

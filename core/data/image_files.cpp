@@ -4,6 +4,7 @@
 #include <glob.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <deque>
@@ -25,9 +26,12 @@ std::string lower_extension(const fs::path& path) {
   return extension;
 }
 
+/// Pictures in formats that are not read are among them: they are refused by name like any that is damaged, never
+/// left out unseen.
 bool is_image_name(const fs::path& path) {
-  const std::string extension = lower_extension(path);
-  return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
+  constexpr std::array names{".png",  ".jpg",  ".jpeg", ".bmp", ".gif", ".webp", ".tif",
+                             ".tiff", ".avif", ".heic", ".jxl", ".jp2", ".ppm",  ".pgm"};
+  return std::ranges::find(names, lower_extension(path)) != names.end();
 }
 
 std::vector<fs::path> expand(const std::string& pattern) {

@@ -75,6 +75,24 @@ void make_directory(const std::filesystem::path& path) {
   if (::mkdir(path.c_str(), 0755) != 0) fail("make the directory", path);
 }
 
+void make_directories(const std::filesystem::path& path) {
+  if (path.empty() || std::filesystem::is_directory(path)) return;
+  const std::filesystem::path parent = path.parent_path();
+  make_directories(parent);
+  if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) fail("make the directory", path);  // another job was faster
+  sync_directory(parent.empty() ? "." : parent);
+}
+
+void replace_file(const std::filesystem::path& path, std::string_view text) {
+  const std::filesystem::path fresh = path.string() + ".new";
+  ::unlink(fresh.c_str());  // what a crash may have left
+  File file = File::create(fresh);
+  file.write(std::as_bytes(std::span(text)));
+  file.sync_and_close();
+  if (::renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, path.c_str(), 0) != 0) fail("replace", path);
+  sync_directory(path.has_parent_path() ? path.parent_path() : ".");
+}
+
 void rename_directory(const std::filesystem::path& from, const std::filesystem::path& to) {
   if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return;
   // Some parallel file systems lack the flag; plain rename never replaces a directory that holds files.

@@ -8,6 +8,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace core::storage {
@@ -49,6 +50,10 @@ class File {
 void sync_directory(const std::filesystem::path& directory);
 /// Makes `path`, which must not exist; its parent must.
 void make_directory(const std::filesystem::path& path);
+/// Makes `path` and the parents that it lacks, all durable.
+void make_directories(const std::filesystem::path& path);
+/// Writes a file that is at any time, and after any crash, either the old one or the whole new one.
+void replace_file(const std::filesystem::path& path, std::string_view text);
 /// Renames a directory; `to` must not exist.
 void rename_directory(const std::filesystem::path& from, const std::filesystem::path& to);
 

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 
+#include "core/storage/file_io.h"
 #include "distributed/checkpoint_report.h"
 #include "distributed/checkpoint_store.h"
 #include "kernels/check.h"
@@ -199,6 +201,65 @@ TEST(CheckpointFault, DeathAtAnyMomentLosesNothingCommitted) {
   }
   EXPECT_GT(old_found, 8);
   EXPECT_GT(new_found, 4) << "the deletion of the older one was not interrupted";
+}
+
+std::string content(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+TEST(ReplacedFile, IsTheOldOneOrTheNewOneAfterDeathAtAnyMoment) {
+  int old_found = 0, new_found = 0;
+  for (int calls = 0, ended = 0; !ended; ++calls) {
+    ASSERT_LT(calls, 20);
+    const TestDirectory directory("replace");
+    const std::filesystem::path file = directory.path() / "config.textproto";
+    core::storage::replace_file(file, "old");
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      const FaultySystem system({Deed::kill, "", directory.path().string(), calls});
+      core::storage::replace_file(file, "the new one");
+      _exit(0);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ended = WIFEXITED(status);
+    const std::string found = content(file);
+    EXPECT_TRUE(found == "old" || found == "the new one") << found << " after " << calls << " calls";
+    ++(found == "old" ? old_found : new_found);
+    core::storage::replace_file(file, "a later one");  // whatever was left
+    EXPECT_EQ(content(file), "a later one");
+  }
+  EXPECT_GE(old_found, 3) << "before the write, the sync and the renaming";
+  EXPECT_GE(new_found, 2) << "before the sync of the folder, and at the end";
+}
+
+TEST(ReplacedFile, IsTheOldOneWhereTheDiskIsFull) {
+  const TestDirectory directory("replace_full");
+  const std::filesystem::path file = directory.path() / "config.textproto";
+  core::storage::replace_file(file, "old");
+  {
+    const FaultySystem system({Deed::fail, "write", "config.textproto", 0, 9, ENOSPC});
+    EXPECT_THROW(core::storage::replace_file(file, "new"), core::storage::FileError);
+  }
+  EXPECT_EQ(content(file), "old");
+}
+
+TEST(MadeDirectories, AreEachSyncedIntoTheirParents) {
+  const TestDirectory directory("parents");
+  const std::string top = directory.path().string();
+  std::vector<std::string> calls;
+  {
+    const FaultySystem recorder({Deed::fail, "nothing", "nothing"});
+    core::storage::make_directories(directory.path() / "a/b");
+    calls = FaultySystem::calls();
+  }
+  EXPECT_EQ(calls, (std::vector<std::string>{"mkdir " + top + "/a", "fsync " + top, "mkdir " + top + "/a/b",
+                                             "fsync " + top + "/a"}));
+  core::storage::make_directories(directory.path() / "a/b");
+  std::ofstream(directory.path() / "file") << "x";
+  EXPECT_THROW(core::storage::make_directories(directory.path() / "file/c"), core::storage::FileError);
 }
 
 }  // namespace

@@ -7,8 +7,10 @@
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <regex>
 
 #include "core/config/load.h"
+#include "core/model/safetensors.h"
 #include "core/objective/training_program.h"
 #include "core/sde/sde.h"
 #include "distributed/checkpoint_read.h"
@@ -143,6 +145,41 @@ TEST(Training, FastReductionFollowsTheDeterministicOne) {
     for (std::size_t i = 0; i < expected.size(); ++i)
       EXPECT_NEAR(found[i], expected[i], 1e-5 * std::abs(expected[i])) << name << " step " << i;
   }
+}
+
+TEST(Training, StopsAtALossThatIsNotFinite) {
+  tests::Folder folder("loss");
+  const auto outcome =
+      run(mpirun(2) + "scoremle train " + tiny + in(folder / "run") + "--set 'optimizer { learning_rate: 1e30 }'");
+  EXPECT_EQ(outcome.status, 5) << outcome.output;
+  EXPECT_TRUE(std::regex_search(
+      outcome.output, std::regex("scoremle: rank [01] of 2 on .*: step 1, micro-batch [0-5]: the loss of image [0-9]+ "
+                                 "at time [0-9.e-]+ is -?(nan|inf), first seen in [A-Za-z]+ of [a-z0-9.]+; ")))
+      << outcome.output;
+}
+
+// The network's last normalisation sees zeros, to which its gain of 1e35 does nothing; on the way back, that gain over
+// the smallest standard deviation multiplies the gradient.
+TEST(Training, StopsAtAGradientThatIsNotFiniteThoughTheLossIs) {
+  tests::Folder folder("gradient");
+  const std::string file = (folder / "weights.safetensors").string();
+  expect_success(run("scoremle train " + tiny + in(folder / "first", "steps: 2 ")));
+  expect_success(run("scoremle checkpoint export --run " + (folder / "first").string() + " --file " + file));
+  core::model::SafeTensors weights = core::model::read_safetensors(file);
+  for (auto& [name, tensor] : weights.tensors) {
+    std::ranges::fill(tensor.values, name == "output.norm.gamma" ? 1e35F : name == "output.norm.beta" ? 1.F : 0.F);
+    if (name == "output.conv.weight") std::ranges::fill(tensor.values, 1e3F);
+  }
+  std::filesystem::remove(file);
+  core::model::write_safetensors(file, weights);
+  expect_success(run("scoremle checkpoint import --file " + file + " --run " + (folder / "steep").string()));
+  const auto outcome =
+      run(mpirun(2) + "scoremle train " + tiny + in(folder / "run") + "--init-from " + (folder / "steep").string());
+  EXPECT_EQ(outcome.status, 5) << outcome.output;
+  EXPECT_TRUE(std::regex_search(outcome.output,
+                                std::regex("scoremle: rank [01] of 2 on .*: step 0, micro-batch [0-5]: [A-Za-z]+ of "
+                                           "[a-z0-9. ]+ is not finite \\(time [0-9.e-]+\\)")))
+      << outcome.output;
 }
 
 TEST(Training, SecondRunInTheSameFolderIsRefused) {

@@ -162,6 +162,7 @@ TEST(WrongInput, Data) {
     std::ofstream(folder / name, std::ios::binary) << bytes;
   };
   write("text/a.png", "no image");
+  write("other/a.webp", "RIFF....WEBP");
   write("empty/a.jpg", "");
   write("cut/a.jpg", "\xff\xd8\xff\xe0");
   write("half.tar", std::string(700, 'x'));
@@ -182,6 +183,7 @@ TEST(WrongInput, Data) {
                  "README.md: is no folder, .tar, CIFAR .bin, .npy, .npz or MNIST ...-idx3-ubyte(.gz)"},
            Wrong{inspect + "configs", "configs: holds no .png, .jpg or .jpeg"},
            Wrong{inspect + at + "text", at + "text/a.png is neither PNG nor JPEG" + advice},
+           Wrong{inspect + at + "other", at + "other/a.webp is neither PNG nor JPEG" + advice},
            Wrong{inspect + at + "empty", at + "empty/a.jpg is empty" + advice},
            Wrong{inspect + at + "cut", at + "cut/a.jpg is a damaged JPEG (Premature end of JPEG file)" + advice},
            Wrong{inspect + at + "half.tar",
@@ -280,6 +282,8 @@ TEST(WrongInput, TrainedRuns) {
                  "UNIFORM_NOISE"},
            Wrong{evaluate + " --estimator bound --ode-images 1",
                  "--ode-images: there is no ODE with --estimator bound"},
+           Wrong{evaluate + " --estimator ode --ode-images 1",
+                 "--images: there is no bound with --estimator ode; --ode-images says how many"},
            Wrong{evaluate + " --output " + bare, bare + ": is a folder, a file is to be written there"},
            Wrong{"scoremle sample --output " + bare + "/nosuch/x.png --run " + run,
                  bare + "/nosuch/x.png: cannot be written: " + bare + "/nosuch: No such file or directory"},
