@@ -38,7 +38,7 @@ double fastest(int runs, const F& f) {
   return best;
 }
 
-/// Times the score of a micro-batch, alone and with the trace that the ODE likelihood needs.
+/// Times the score of a micro-batch, alone and with the trace that the ODE likelihood needs, by kind of record.
 int bench_score(const BenchFlags& flags, Session& session);
 
 /// Times one step on several ranks: computing, exchanging, and both at once, in both reductions. Collective.

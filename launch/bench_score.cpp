@@ -5,6 +5,7 @@
 #include "distributed/evaluator.h"
 #include "distributed/initial_weights.h"
 #include "launch/bench.h"
+#include "launch/record_table.h"
 
 namespace launch {
 
@@ -23,14 +24,23 @@ int bench_score(const BenchFlags& flags, Session& session) {
   const auto n = static_cast<std::size_t>(images), size = n * static_cast<std::size_t>(score.dims);
   const std::vector<double> t(n, 0.5), x(size, 0.1), probe(size, 1);
   std::vector<double> found(size), trace(n);
-  const auto print = [&](const char* name, double seconds) {
-    fmt::print("{:<42} {:>9.2f} ms, {:>7.1f} images/s, {:.0f} MiB\n", name, 1e3 * seconds,
-               static_cast<double>(images) / seconds, distributed::resident_mib());
+  const kernels::MachineSpeed speed = kernels::measure_machine(config.training().threads());
+  const auto report = [&](const char* name, core::objective::ScoreNetwork::Calls calls, const auto& call) {
+    const double seconds = fastest(flags.runs, call);
+    const auto inside = network.inside(calls);
+    RecordTable table(speed);
+    table.measure(inside.program, inside.executor, flags.runs);
+    const auto runs = static_cast<double>((images + network.images_per_run - 1) / network.images_per_run);
+    table.print(seconds / runs);
+    fmt::print(
+        "{}: {} images in {:.0f} runs of {}: {:.2f} ms, the fastest of {}; {:.1f} x floor, {:.1f} images/s, {:.0f} "
+        "MiB\n\n",
+        name, images, runs, network.images_per_run, 1e3 * seconds, flags.runs, seconds / runs / table.floor_seconds(),
+        static_cast<double>(images) / seconds, distributed::resident_mib());
   };
-  fmt::print("{} images, the fastest of {}\n", images, flags.runs);
-  print("score", fastest(flags.runs, [&] { score.value(t, x, found); }));
-  print("score and v^T (d score/dx) v (the ODE's)",
-        fastest(flags.runs, [&] { score.with_trace(t, x, probe, found, trace); }));
+  report("score", core::objective::ScoreNetwork::Calls::value, [&] { score.value(t, x, found); });
+  report("score and v^T (d score/dx) v (the ODE's)", core::objective::ScoreNetwork::Calls::with_trace,
+         [&] { score.with_trace(t, x, probe, found, trace); });
   return 0;
 }
 

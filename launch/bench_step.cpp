@@ -1,8 +1,4 @@
 // scoremle bench step: where the time of a training step goes.
-#include <algorithm>
-#include <iostream>
-#include <map>
-
 #include "core/config/load.h"
 #include "core/objective/training_program.h"
 #include "core/program/describe.h"
@@ -12,8 +8,8 @@
 #include "distributed/optimizer.h"
 #include "distributed/squared_norm.h"
 #include "distributed/timeline.h"
-#include "kernels/floor.h"
 #include "launch/bench.h"
+#include "launch/record_table.h"
 
 namespace launch {
 namespace {
@@ -50,18 +46,7 @@ class TrainingStep {
   /// The gradient is read twice, weights, both moments and the averaged weights are read and written.
   double update_bytes() const { return 10.0 * sizeof(float) * static_cast<double>(parameters_.layout().total); }
   const core::program::Program& program() const { return training_.program; }
-  /// Seconds of every record, of the fastest of some runs.
-  std::vector<double> times(int runs) {
-    std::vector<double> best(training_.program.ops().size(), INFINITY);
-    for (int r = 0; r < runs; ++r) {
-      distributed::Timer timer;
-      executor_->run([&](std::size_t record) {
-        best[record] = std::min(best[record], timer.seconds());
-        timer = {};
-      });
-    }
-    return best;
-  }
+  core::program::Executor& executor() { return *executor_; }
 
  private:
   core::objective::TrainingProgram training_;
@@ -70,31 +55,6 @@ class TrainingStep {
   distributed::Parameters parameters_;
   distributed::Optimizer optimizer_;
 };
-
-struct Row {
-  std::string name;
-  double seconds = 0, floor = 0, flops = 0;
-  int records = 0;
-};
-
-/// Rows by kind of record, the longest first.
-std::vector<Row> rows_of(TrainingStep& step, const kernels::MachineSpeed& speed, int runs) {
-  std::map<std::string, Row> rows;
-  const std::vector<double> times = step.times(runs);
-  for (std::size_t i = 0; i < times.size(); ++i) {
-    const core::program::Op& op = step.program().ops()[i];
-    Row& row = rows[kernels::name(op)];
-    row.name = kernels::name(op);
-    row.seconds += times[i];
-    row.floor += kernels::floor_seconds(op, speed);
-    row.flops += kernels::flops(op);
-    ++row.records;
-  }
-  std::vector<Row> sorted;
-  for (const auto& [name, row] : rows) sorted.push_back(row);
-  std::sort(sorted.begin(), sorted.end(), [](const Row& a, const Row& b) { return a.seconds > b.seconds; });
-  return sorted;
-}
 
 }  // namespace
 
@@ -113,26 +73,15 @@ int bench_step(const BenchFlags& flags, Session& session) {
     distributed::write_timeline(flags.trace, events);
   }
 
-  const kernels::MachineSpeed speed = kernels::measure_machine(config.training().threads());
-  std::vector<Row> rows = rows_of(step, speed, flags.runs);
-  rows.push_back(
-      {.name = update_name, .seconds = update, .floor = step.update_bytes() / speed.bytes_per_second, .records = 1});
-  double floor = 0;
-  for (const Row& row : rows) floor += row.floor;
-  fmt::print("floor: products at {:.0f} GFLOP/s, a quarter of them for 3x3 convolutions; operands at {:.0f} GB/s\n",
-             1e-9 * speed.flops_per_second, 1e-9 * speed.bytes_per_second);
-  fmt::print("{:<22} {:>7} {:>10} {:>7} {:>10} {:>8} {:>9}\n", "record", "count", "ms", "share", "floor ms", "x floor",
-             "GFLOP/s");
-  for (const Row& row : rows) {
-    fmt::print("{:<22} {:>7} {:>10.2f} {:>6.1f}% {:>10.2f} {:>8.1f} {:>9}\n", row.name, row.records, 1e3 * row.seconds,
-               100 * row.seconds / whole, 1e3 * row.floor, row.seconds / row.floor,
-               row.flops > 0 ? fmt::format("{:.0f}", 1e-9 * row.flops / row.seconds) : "");
-  }
+  RecordTable table(kernels::measure_machine(config.training().threads()));
+  table.measure(step.program(), step.executor(), flags.runs);
+  table.add(update_name, update, step.update_bytes());
+  table.print(whole);
   const int images = config.training().micro_batch_images();
   fmt::print(
       "one step of a micro-batch of {} images and its update: {:.2f} ms ({:.2f} + {:.2f}), the fastest of {}; {:.1f} x "
       "floor, {:.1f} images/s, {:.0f} GFLOP/s, {:.0f} MiB\n",
-      images, 1e3 * whole, 1e3 * micro_batch, 1e3 * update, flags.runs, whole / floor, images / whole,
+      images, 1e3 * whole, 1e3 * micro_batch, 1e3 * update, flags.runs, whole / table.floor_seconds(), images / whole,
       1e-9 * core::program::total_flops(step.program()) / whole, distributed::resident_mib());
   return 0;
 }

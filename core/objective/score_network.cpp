@@ -66,6 +66,11 @@ ScoreNetwork::Evaluation& ScoreNetwork::with_trace() {
   return e;
 }
 
+ScoreNetwork::Inside ScoreNetwork::inside(Calls calls) {
+  Evaluation& e = calls == Calls::value ? value() : with_trace();
+  return {e.program, *e.executor};
+}
+
 void ScoreNetwork::run(Evaluation& e, std::span<const double> t, std::span<const double> x,
                        std::span<const std::int64_t> labels, std::span<const double> probe, std::span<double> score) {
   const auto upload = [&](const Tensor& tensor, std::span<const double> values) {

@@ -37,6 +37,14 @@ class ScoreNetwork {
   void evaluate(std::span<const double> t, std::span<const double> x, std::span<const std::int64_t> labels,
                 std::span<double> score);
 
+  enum class Calls : std::uint8_t { value, with_trace };
+  struct Inside {
+    const program::Program& program;
+    program::Executor& executor;
+  };
+  /// What such calls run on images_per_run images, for measurements.
+  Inside inside(Calls calls);
+
   std::int64_t classes() const { return spec_.classes; }
   /// The label that stands for no class. Throws InputError where the network was trained without.
   std::int64_t null_label() const;

@@ -56,6 +56,8 @@ TEST(UNet, ParameterCountsOfThePublishedNetworks) {
   EXPECT_EQ(parameters(ncsnpp(4)), (Counts{62'758'787, 128}));
   EXPECT_EQ(parameters(ncsnpp(8)), (Counts{107'586'947, 128}));
   EXPECT_EQ(parameters(adm64()), (Counts{295'131'267, 0}));
+  // EDM's SongUNet, told as 55.7 million: 55,733,891 with its 9 x 128 weights for augmentation labels.
+  EXPECT_EQ(parameters({.channel_multipliers = {2, 2, 2}, .blocks = 4}), (Counts{55'733'891 - 9 * 128, 0}));
 }
 
 TEST(UNet, ClassesAddATableOfLabels) {
