@@ -58,18 +58,13 @@ void transform_output(Matrices from, std::int64_t count, float* y, const TileRow
 template <typename Isa>
 void transpose(typename Simd<Isa::lanes>::Vector* x) {
   constexpr int lanes = Isa::lanes;
-  typename Simd<lanes>::Indices low, high;
-#pragma GCC unroll 16
-  for (int i = 0; i < lanes; ++i) {
-    low[i] = i / 2 + i % 2 * lanes;
-    high[i] = low[i] + lanes / 2;
-  }
+  using S = Simd<lanes>;
   for (int round = 1; round < lanes; round *= 2) {
-    typename Simd<lanes>::Vector y[lanes];
+    typename S::Vector y[lanes];
 #pragma GCC unroll 16
     for (int i = 0; i < lanes / 2; ++i) {
-      y[2 * i] = __builtin_shuffle(x[i], x[i + lanes / 2], low);
-      y[2 * i + 1] = __builtin_shuffle(x[i], x[i + lanes / 2], high);
+      y[2 * i] = S::template interleave<0>(x[i], x[i + lanes / 2]);
+      y[2 * i + 1] = S::template interleave<lanes / 2>(x[i], x[i + lanes / 2]);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < lanes; ++i) x[i] = y[i];

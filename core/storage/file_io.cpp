@@ -79,7 +79,12 @@ void make_directories(const std::filesystem::path& path) {
   if (path.empty() || std::filesystem::is_directory(path)) return;
   const std::filesystem::path parent = path.parent_path();
   make_directories(parent);
-  if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) fail("make the directory", path);  // another job was faster
+  if (::mkdir(path.c_str(), 0755) != 0) {
+    const int code = errno;
+    const bool another_job_was_faster = std::filesystem::is_directory(path);
+    errno = code;
+    if (!another_job_was_faster) fail("make the directory", path);
+  }
   sync_directory(parent.empty() ? "." : parent);
 }
 

@@ -259,6 +259,7 @@ TEST(MadeDirectories, AreEachSyncedIntoTheirParents) {
                                              "fsync " + top + "/a"}));
   core::storage::make_directories(directory.path() / "a/b");
   std::ofstream(directory.path() / "file") << "x";
+  EXPECT_THROW(core::storage::make_directories(directory.path() / "file"), core::storage::FileError);
   EXPECT_THROW(core::storage::make_directories(directory.path() / "file/c"), core::storage::FileError);
 }
 

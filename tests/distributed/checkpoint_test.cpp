@@ -90,7 +90,7 @@ TEST(Checkpoint, AFolderThatCannotBeWrittenIsRefusedAtOnce) {
   const TestDirectory directory("unwritable");
   std::ofstream(directory.path() / "ckpt") << "a file in the way";
   const std::string text = error_of<kernels::InputError>([&] { load_newest(directory, awkward_layout(500), 2); });
-  EXPECT_NE(text.find("Checkpoints cannot be written: rank 0 of 2 on here: cannot make " +
+  EXPECT_NE(text.find("Checkpoints cannot be written: rank 0 of 2 on here: cannot make the directory " +
                       (directory.path() / "ckpt").string()),
             std::string::npos)
       << text;
