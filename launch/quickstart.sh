@@ -25,7 +25,7 @@ echo; echo "== resuming"
 "${ranks[@]}" train --config quickstart --resume
 
 echo; echo "== likelihood on held-out images"
-"${ranks[@]}" evaluate --run $run --ode-images 64
+"${ranks[@]}" evaluate --run $run --ode-images 48
 
 echo; echo "== samples"
 "${ranks[@]}" sample --run $run
