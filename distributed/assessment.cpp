@@ -2,6 +2,7 @@
 
 #include "core/likelihood/report.h"
 #include "core/sde/sde.h"
+#include "distributed/binding.h"
 #include "distributed/curves.h"
 #include "distributed/drawing.h"
 

@@ -20,15 +20,6 @@ void sort_by_index(std::vector<Figures>& figures) {
 
 }  // namespace
 
-Layout layout_of(std::span<const core::program::Parameter> parameters) {
-  std::vector<NamedShape> shapes;
-  for (const core::program::Parameter& parameter : parameters) {
-    NamedShape& named = shapes.emplace_back(NamedShape{parameter.name, {}});
-    for (int i = 0; i < parameter.tensor.shape.rank(); ++i) named.shape.push_back(parameter.tensor.shape[i]);
-  }
-  return make_layout(shapes);
-}
-
 void require_same_classes(const core::config::RunConfig& config, const core::data::Dataset& training,
                           const core::data::Dataset& heldout) {
   if (config.model().classes() == 0) return;
@@ -44,10 +35,6 @@ void require_classes(const core::config::RunConfig& config, const core::data::Da
   const int classes = config.model().classes();
   kernels::require(classes == 0 || classes == dataset.classes(), "model.classes: is {}, but the images have {} {}",
                    classes, dataset.classes(), dataset.classes() == 1 ? "class" : "classes");
-}
-
-void bind_flat(core::objective::ScoreNetwork& network, const Layout& layout, std::span<float> weights) {
-  for (std::size_t i = 0; i < layout.tensors.size(); ++i) network.bind(i, layout.tensors[i].range().of(weights));
 }
 
 Evaluator::Evaluator(const core::config::RunConfig& config, Communicator& communicator,

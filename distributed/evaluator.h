@@ -10,21 +10,14 @@
 #include "core/likelihood/estimate.h"
 #include "core/objective/score_network.h"
 #include "distributed/communicator.h"
-#include "distributed/parameters.h"
 
 namespace distributed {
-
-/// The flat layout of a network's parameters.
-Layout layout_of(std::span<const core::program::Parameter> parameters);
 
 /// Throws InputError where the network is told classes and the images have others.
 void require_classes(const core::config::RunConfig& config, const core::data::Dataset& dataset);
 /// Throws InputError where the network is told classes and the two sets do not number the same ones.
 void require_same_classes(const core::config::RunConfig& config, const core::data::Dataset& training,
                           const core::data::Dataset& heldout);
-
-/// Lets the network read its weights from the flat space, which must outlive it.
-void bind_flat(core::objective::ScoreNetwork& network, const Layout& layout, std::span<float> weights);
 
 class Evaluator {
  public:

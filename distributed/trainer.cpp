@@ -7,6 +7,7 @@
 #include "core/program/exchange.h"
 #include "core/sde/sde.h"
 #include "core/storage/file_io.h"
+#include "distributed/binding.h"
 #include "distributed/checkpoint_read.h"
 #include "distributed/initial_weights.h"
 #include "distributed/interrupt.h"
@@ -91,11 +92,7 @@ void Trainer::prepare_executor() {
   };
   executor_ = core::program::make_cpu_executor(training_.program,
                                                {.threads = config_.training().threads(), .exchange = exchange});
-  const auto& places = parameters_.layout().tensors;
-  for (std::size_t i = 0; i < places.size(); ++i) {
-    executor_->bind(training_.program.parameters()[i].tensor, places[i].range().of(parameters_.weights()));
-    executor_->bind(training_.gradients[i], places[i].range().of(parameters_.gradient()));
-  }
+  bind_flat(*executor_, training_, parameters_);
   const bool half_sum = config_.objective().loss_reduction() == config::HALF_SUM;
   const double dims = static_cast<double>(data_.shape().elements()), of_an_image = half_sum ? dims / 2 : 1;
   const std::vector<float> share(losses_.size(),

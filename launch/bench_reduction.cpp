@@ -4,7 +4,7 @@
 #include "core/config/load.h"
 #include "core/objective/training_program.h"
 #include "core/program/exchange.h"
-#include "distributed/evaluator.h"
+#include "distributed/binding.h"
 #include "distributed/initial_weights.h"
 #include "distributed/metrics.h"
 #include "distributed/reducer.h"
@@ -41,13 +41,8 @@ class Step {
                               if (topic >= 0) reducer_.bucket_ready(topic);
                               reducer_.progress();
                             }});
-    const distributed::Layout& layout = parameters_.layout();
-    distributed::initialise(training_.program, config.seed(), layout, parameters_.weights());
-    for (std::size_t i = 0; i < layout.tensors.size(); ++i) {
-      const distributed::Range range = layout.tensors[i].range();
-      executor_->bind(training_.program.parameters()[i].tensor, range.of(parameters_.weights()));
-      executor_->bind(training_.gradients[i], range.of(parameters_.gradient()));
-    }
+    distributed::initialise(training_.program, config.seed(), parameters_.layout(), parameters_.weights());
+    distributed::bind_flat(*executor_, training_, parameters_);
   }
 
   void compute() {

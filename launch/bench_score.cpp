@@ -2,7 +2,7 @@
 #include "core/objective/score_network.h"
 #include "core/objective/training_program.h"
 #include "core/sde/sde.h"
-#include "distributed/evaluator.h"
+#include "distributed/binding.h"
 #include "distributed/initial_weights.h"
 #include "launch/bench.h"
 #include "launch/record_table.h"

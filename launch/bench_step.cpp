@@ -2,7 +2,7 @@
 #include "core/config/load.h"
 #include "core/objective/training_program.h"
 #include "core/program/describe.h"
-#include "distributed/evaluator.h"
+#include "distributed/binding.h"
 #include "distributed/initial_weights.h"
 #include "distributed/metrics.h"
 #include "distributed/optimizer.h"
@@ -27,13 +27,8 @@ class TrainingStep {
         communicator_(distributed::make_solo_communicator()),
         parameters_(distributed::layout_of(training_.program.parameters()), distributed::Sharding::none, 0, 1),
         optimizer_(config, parameters_) {
-    const distributed::Layout& layout = parameters_.layout();
-    distributed::initialise(training_.program, config.seed(), layout, parameters_.weights());
-    for (std::size_t i = 0; i < layout.tensors.size(); ++i) {
-      const distributed::Range range = layout.tensors[i].range();
-      executor_->bind(training_.program.parameters()[i].tensor, range.of(parameters_.weights()));
-      executor_->bind(training_.gradients[i], range.of(parameters_.gradient()));
-    }
+    distributed::initialise(training_.program, config.seed(), parameters_.layout(), parameters_.weights());
+    distributed::bind_flat(*executor_, training_, parameters_);
   }
 
   void run_micro_batch(distributed::Timeline* timeline = nullptr) {

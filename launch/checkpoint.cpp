@@ -1,23 +1,12 @@
 // scoremle checkpoint: what a run has saved, whether it is whole, and its weights as files of other programs.
 #include <iostream>
 
-#include "core/storage/file_io.h"
 #include "distributed/checkpoint_report.h"
 #include "launch/checkpoint_files.h"
 #include "launch/command.h"
 
 namespace launch {
 namespace {
-
-/// FileError is how the checkpoint files say that they are wrong: here that is wrong input.
-template <typename F>
-int with_file_errors(F&& f) {
-  try {
-    return f();
-  } catch (const core::storage::FileError& error) {
-    throw kernels::InputError(error.what());
-  }
-}
 
 int list(const std::string& run) {
   const auto checkpoints = distributed::list_checkpoints(run);
@@ -43,9 +32,7 @@ void add(CLI::App& parent, Action& chosen, const std::string& name, const std::s
   CLI::App* command = parent.add_subcommand(name, help);
   auto path = std::make_shared<std::string>();
   command->add_option(argument, *path)->required()->check(CLI::ExistingDirectory)->type_name("DIR");
-  command->callback([path, act, &chosen] {
-    chosen = [path, act](Session&) { return with_file_errors([&] { return act(*path); }); };
-  });
+  command->callback([path, act, &chosen] { chosen = [path, act](Session&) { return act(*path); }; });
 }
 
 void add_export(CLI::App& checkpoint, Action& chosen) {

@@ -6,8 +6,8 @@
 #include "core/config/load.h"
 #include "core/model/weights_file.h"
 #include "core/storage/file_io.h"
+#include "distributed/binding.h"
 #include "distributed/checkpoint_read.h"
-#include "distributed/evaluator.h"
 
 namespace launch {
 namespace {

@@ -7,6 +7,7 @@
 #include <span>
 #include <thread>
 
+#include "core/storage/file_io.h"
 #include "kernels/check.h"
 #include "launch/command.h"
 
@@ -96,6 +97,8 @@ int main(int argc, char** argv) {
   } catch (const std::filesystem::filesystem_error& error) {
     return launch::fail(session, fmt::format("{}: {}", error.path1().string(), error.code().message()),
                         launch::wrong_input);
+  } catch (const core::storage::FileError& error) {
+    return launch::fail(session, error.what(), launch::wrong_input);
   } catch (const std::bad_alloc&) {
     return launch::fail(session,
                         "out of memory: use smaller training.micro_batch_images or evaluation.batch_images, or "

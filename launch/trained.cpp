@@ -7,8 +7,8 @@
 #include "core/config/load.h"
 #include "core/model/unet.h"
 #include "core/sde/sde.h"
+#include "distributed/binding.h"
 #include "distributed/checkpoint_read.h"
-#include "distributed/evaluator.h"
 #include "distributed/metrics.h"
 
 namespace launch {

@@ -8,8 +8,8 @@
 #include "core/model/safetensors.h"
 #include "core/objective/score_network.h"
 #include "core/sde/sde.h"
+#include "distributed/binding.h"
 #include "distributed/checkpoint_read.h"
-#include "distributed/evaluator.h"
 #include "tests/launch/process.h"
 #include "tests/shared_data.h"
 

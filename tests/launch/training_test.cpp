@@ -13,8 +13,8 @@
 #include "core/model/safetensors.h"
 #include "core/objective/training_program.h"
 #include "core/sde/sde.h"
+#include "distributed/binding.h"
 #include "distributed/checkpoint_read.h"
-#include "distributed/evaluator.h"
 #include "tests/launch/tiny_run.h"
 
 namespace {

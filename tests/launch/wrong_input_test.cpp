@@ -233,6 +233,12 @@ TEST(WrongInput, RunFolders) {
     EXPECT_EQ(std::count(outcome.output.begin(), outcome.output.end(), '\n'), 1) << outcome.output;
     EXPECT_NE(outcome.output.find(place), std::string::npos) << outcome.output;
   }
+  // Where the config is to be written.
+  tests::Folder folder("config_in_the_way");
+  const std::string taken = (folder / "run/config.textproto.new").string();
+  std::filesystem::create_directories(taken);
+  expect_line({train + "--set 'training { directory: \"" + (folder / "run").string() + "\" }' 2>&1 >/dev/null",
+               "cannot create " + taken + ": File exists"});
 }
 
 TEST(WrongInput, AFolderThatMayNotBeRead) {

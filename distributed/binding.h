@@ -1,0 +1,24 @@
+// Between programs and the flat space: where their parameters lie, and letting them read and write there.
+#pragma once
+
+#include <span>
+
+#include "core/objective/score_network.h"
+#include "core/objective/training_program.h"
+#include "core/program/executor.h"
+#include "distributed/parameters.h"
+
+namespace distributed {
+
+/// The flat layout of a network's parameters.
+Layout layout_of(std::span<const core::program::Parameter> parameters);
+
+/// Lets the network read its weights from the flat space, which must outlive it.
+void bind_flat(core::objective::ScoreNetwork& network, const Layout& layout, std::span<float> weights);
+
+/// Lets the executor of a training program read its weights from the flat space, which must outlive it, and write their
+/// gradients there.
+void bind_flat(core::program::Executor& executor, const core::objective::TrainingProgram& training,
+               Parameters& parameters);
+
+}  // namespace distributed
