@@ -18,12 +18,20 @@ std::string read(const fs::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+/// Throws where the path cannot be looked up, as one with too long a name.
+bool is_file(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  kernels::require(status.type() != fs::file_type::none, "{}: {}", path.string(), error.message());
+  return fs::is_regular_file(status);
+}
+
 fs::path find(const fs::path& name, const std::vector<fs::path>& preset_folders) {
-  if (fs::is_regular_file(name)) return name;
+  if (is_file(name)) return name;
   std::set<std::string> presets;
   for (const fs::path& folder : preset_folders) {
     const fs::path file = folder / (name.string() + ".textproto");
-    if (fs::is_regular_file(file)) return file;
+    if (is_file(file)) return file;
     if (!fs::is_directory(folder)) continue;
     for (const auto& entry : fs::directory_iterator(folder)) {
       if (entry.path().extension() == ".textproto") presets.insert(entry.path().stem().string());
@@ -39,7 +47,7 @@ fs::path find(const fs::path& name, const std::vector<fs::path>& preset_folders)
 fs::path find_base(const fs::path& file, const std::string& base, const std::vector<fs::path>& preset_folders) {
   const fs::path beside = file.parent_path() / base;
   try {
-    return find(fs::is_regular_file(beside) ? beside : fs::path(base), preset_folders);
+    return find(is_file(beside) ? beside : fs::path(base), preset_folders);
   } catch (const kernels::InputError& error) {
     throw kernels::InputError(fmt::format("{}: base: {}", file.string(), error.what()));
   }

@@ -149,6 +149,10 @@ TEST(Config, ABaseIsLookedForAndStandsInFilesOnly) {
   EXPECT_TRUE(error_of([&] {
                 load(top, {}, presets);
               }).starts_with(top.string() + ": base: quikstart: is neither a file nor a preset; presets are: "));
+  const std::string long_name(300, 'a');
+  EXPECT_EQ(error_of([&] { load(folder.write("long.textproto", "base: '" + long_name + "'"), {}, {}); }),
+            fmt::format("{0}: base: {1}: File name too long", (top.parent_path() / "long.textproto").string(),
+                        (top.parent_path() / long_name).string()));
   EXPECT_EQ(error_of([&] { load("quickstart", {"base: 'images32'"}, presets); }),
             "--set 'base: 'images32'': base: stands in config files only; give that file to --config");
 }
