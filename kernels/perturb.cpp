@@ -19,11 +19,12 @@ Step prepare(const Dequantise& op, const CpuContext& context) {
   return {.run = [op, threads = context.threads](const Memory& memory) {
     const std::uint8_t* pixels = memory.at<std::uint8_t>(op.pixels);
     const std::int64_t* positions = memory.at<std::int64_t>(op.positions);
-    float* x = memory.at<float>(op.x);
+    float *x = memory.at<float>(op.x), *mirrored = memory.at<float>(op.mirrored);
     const std::int64_t width = op.x.shape[2], channels = op.x.shape[3], count = elements_per_image(op.x);
     parallel_for(threads, op.x.shape[0], [&](std::int64_t n) {
       const auto position = static_cast<std::uint64_t>(positions[n]);
       const bool mirror = op.flip == Flip::random && (philox(op.seed, Stream::flip, position, 0).word[0] & 1) != 0;
+      if (mirrored) mirrored[n] = mirror ? 1.0f : 0.0f;
       for (std::int64_t first = 0; first < count; first += 4) {
         const Words words = philox(op.seed, Stream::dequantise, position, static_cast<std::uint32_t>(first / 4));
         for (std::int64_t i = first; i < std::min(first + 4, count); ++i) {

@@ -13,14 +13,15 @@ namespace kernels {
 enum class Flip : std::uint8_t { never, random };
 
 /// x = range.low + range.width (pixel + u)/256 with u uniform in [0,1), fresh for each global position; with
-/// Flip::random mirrored in w with probability 1/2. pixels[n,h,w,c] u8, positions[n] i64, x[n,h,w,c].
+/// Flip::random mirrored in w with probability 1/2. pixels[n,h,w,c] u8, positions[n] i64, x[n,h,w,c]; mirrored[n,1]
+/// (optional) is 1 where that happened and 0 elsewhere.
 struct Dequantise {
   In pixels, positions;
   std::uint64_t seed = 0;
   Flip flip = Flip::never;
   PixelRange range;
-  Out x;
-  auto operands() { return std::tie(pixels, positions, x); }
+  Out x, mirrored;
+  auto operands() { return std::tie(pixels, positions, x, mirrored); }
 };
 
 /// A time for each image, stratified over the global batch: image p has u = frac(u0(step) + (p mod global_batch) /

@@ -8,6 +8,20 @@
 #include "kernels/parallel.h"
 
 namespace kernels {
+namespace {
+
+struct Wave {
+  float sine, cosine;
+};
+
+/// Of 2 pi 2^exponent x; whole turns are taken off first, exactly.
+Wave wave(float x, int exponent) {
+  const double turns = std::ldexp(static_cast<double>(x), exponent);
+  const double angle = 2 * std::numbers::pi * (turns - std::nearbyint(turns));
+  return {static_cast<float>(std::sin(angle)), static_cast<float>(std::cos(angle))};
+}
+
+}  // namespace
 
 Step prepare(const Silu& op, const CpuContext& context) {
   ensure(op.x.shape == op.y.shape, "Silu keeps the shape");
@@ -107,6 +121,48 @@ Step prepare(const FourierEmbedding& op, const CpuContext&) {
         y[n * 2 * k + k + j] = static_cast<float>(std::cos(turn * frequency[j]));
       }
     }
+  }};
+}
+
+Step prepare(const FourierFeatures& op, const CpuContext& context) {
+  const std::int64_t c = op.x.shape[op.x.shape.rank() - 1], rows = op.x.shape.elements() / c,
+                     width = c * (1 + 2 * op.count);
+  ensure(op.y.shape.elements() == rows * width, "Fourier features have two channels a frequency beside each channel");
+  return {.run = [=, threads = context.threads](const Memory& memory) {
+    const float* x = memory.at<float>(op.x);
+    float* y = memory.at<float>(op.y);
+    for_each_chunk(threads, rows, [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin * c; i < end * c; ++i) {
+        float* out = y + i / c * width + i % c;
+        out[0] = x[i];
+        for (int e = 0; e < op.count; ++e) {
+          const Wave at = wave(x[i], op.first + e);
+          out[(1 + 2 * e) * c] = at.sine;
+          out[(2 + 2 * e) * c] = at.cosine;
+        }
+      }
+    });
+  }};
+}
+
+Step prepare(const FourierFeaturesGradient& op, const CpuContext& context) {
+  const std::int64_t c = op.x.shape[op.x.shape.rank() - 1], rows = op.x.shape.elements() / c,
+                     width = c * (1 + 2 * op.count);
+  ensure(op.dy.shape.elements() == rows * width && op.dx.shape == op.x.shape, "Fourier features' gradient fits them");
+  return {.run = [=, threads = context.threads](const Memory& memory) {
+    const float *x = memory.at<float>(op.x), *dy = memory.at<float>(op.dy);
+    float* dx = memory.at<float>(op.dx);
+    for_each_chunk(threads, rows, [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin * c; i < end * c; ++i) {
+        const float* in = dy + i / c * width + i % c;
+        double sum = 0;
+        for (int e = 0; e < op.count; ++e) {
+          const Wave at = wave(x[i], op.first + e);
+          sum += std::ldexp(at.cosine * in[(1 + 2 * e) * c] - at.sine * in[(2 + 2 * e) * c], op.first + e);
+        }
+        dx[i] = static_cast<float>(in[0] + 2 * std::numbers::pi * sum);
+      }
+    });
   }};
 }
 

@@ -63,6 +63,23 @@ struct FourierEmbedding {
   auto operands() { return std::tie(label, frequencies, y); }
 };
 
+/// y[..., c(1 + 2 count)] = x[...,c], then for each e = first..first+count-1 sin(2 pi 2^e x) and cos of the same, c
+/// channels each: the last bits of a pixel made large (Kingma et al. 2021, VDM).
+struct FourierFeatures {
+  In x;
+  int first = 0, count = 0;
+  Out y;
+  auto operands() { return std::tie(x, y); }
+};
+
+/// dx = dy through the features of x.
+struct FourierFeaturesGradient {
+  In x, dy;
+  int first = 0, count = 0;
+  Out dx;
+  auto operands() { return std::tie(x, dy, dx); }
+};
+
 /// y = x0 and x1 one behind the other along dimension `axis`; the other extents are alike.
 struct Concatenate {
   In x0, x1;
@@ -78,6 +95,8 @@ Step prepare(const Affine&, const CpuContext&);
 Step prepare(const ScaleImages&, const CpuContext&);
 Step prepare(const TimeEmbedding&, const CpuContext&);
 Step prepare(const FourierEmbedding&, const CpuContext&);
+Step prepare(const FourierFeatures&, const CpuContext&);
+Step prepare(const FourierFeaturesGradient&, const CpuContext&);
 Step prepare(const Concatenate&, const CpuContext&);
 
 }  // namespace kernels

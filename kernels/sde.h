@@ -14,11 +14,14 @@
 namespace kernels {
 
 enum class SdeKind : std::uint8_t { vp, sub_vp, ve };
+/// What the network of VP and sub-VP is told: the time, or the log-SNR (Kingma et al. 2021).
+enum class TimeLabel : std::uint8_t { time, log_snr };
 
 struct Sde {
   SdeKind kind = SdeKind::vp;
   double beta_min = 0.1, beta_max = 20;     // VP, sub-VP: beta(t) = beta_min + t (beta_max - beta_min)
   double sigma_min = 0.01, sigma_max = 50;  // VE: s(t) = sigma_min (sigma_max/sigma_min)^t
+  TimeLabel label = TimeLabel::time;        // VP, sub-VP
 };
 
 template <typename T>
@@ -96,10 +99,12 @@ PORTABLE T time_of_log_snr(const Sde& sde, T lambda) {
   return 2 * b / (low + std::sqrt(low * low + 2 * rise * b));
 }
 
-/// What the network is told about t (score_sde): 999 t for VP and sub-VP, s(t) for VE.
+/// What the network is told about t: s(t) for VE; 999 t for VP and sub-VP (score_sde), or their log-SNR, taken from
+/// VDM's range of 13.3 to -5 to 0 to 1000, whatever the ends of this diffusion.
 template <typename T>
 PORTABLE T time_label(const Sde& sde, T t) {
-  return sde.kind == SdeKind::ve ? standard_deviation(sde, t) : T(999) * t;
+  if (sde.kind == SdeKind::ve) return standard_deviation(sde, t);
+  return sde.label == TimeLabel::time ? T(999) * t : T(1000) * (T(13.3) - log_snr(sde, t)) / T(18.3);
 }
 
 /// Standard deviation of the prior N(0, p^2 I) that x_1 is taken for.

@@ -16,7 +16,8 @@ constexpr const char* defaults = R"(
   model { dropout: 0 skip_rescale: true block: BIGGAN filter: BOX time_embedding: POSITIONAL fourier_scale: 16
           input_pyramid: NO_PYRAMID output_pyramid: NO_PYRAMID pyramid_combine: SUM time_input: ADD
           up_attention: AFTER_LEVEL head_channels: 0 group_channels: 4 resampled_shortcut_conv: true
-          scale_by_sigma: true classes: 0 null_label_probability: 0 }
+          scale_by_sigma: true classes: 0 null_label_probability: 0 time_label: TIME
+          fourier_features: 0 first_fourier_exponent: 6 time_bias: true adds_input: false told_mirrored: false }
   objective { weighting: LIKELIHOOD time_sampling: IMPORTANCE loss_reduction: MEAN }
   optimizer { learning_rate: 2e-4 beta1: 0.9 beta2: 0.999 epsilon: 1e-8 warmup_steps: 5000 decay: CONSTANT
               gradient_clip: 1 ema: 0.9999 ema_warmup: false }

@@ -126,6 +126,14 @@ void check_model(Checker& c, const Model& model, SdeKind kind, int image_size) {
     c.fail("model.null_label_probability", "withholds classes, but model.classes is 0; set both or neither");
   if (!model.scale_by_sigma() && kind != VE)
     c.fail("model.scale_by_sigma", "is false, which only sde.kind: VE can do: VP's network predicts the noise");
+  c.number("model.fourier_features", true, model.fourier_features(), {0, 16});
+  c.number("model.first_fourier_exponent", true, model.first_fourier_exponent(), {-8, 16});
+  if (model.time_label() == LOG_SNR && kind == VE)
+    c.fail("model.time_label",
+           "is LOG_SNR, but with sde.kind: VE the network is told the noise's deviation; leave it out");
+  if (model.adds_input() && (kind == VE || model.output_pyramid() == SKIP_PYRAMID))
+    c.fail("model.adds_input",
+           "is for a network that predicts the noise (VP, sub-VP), without output_pyramid: SKIP_PYRAMID");
 
   std::vector<int> sizes;
   for (int level = 0; level < model.channel_multipliers_size() && image_size > 0; ++level) {

@@ -35,7 +35,8 @@ Prologue with_silu(Prologue norm) {
 
 }  // namespace
 
-Tensor Blocks::time_embedding(const Tensor& label, const Tensor& labels) {
+Tensor Blocks::time_embedding(const UNetInput& input) {
+  const Tensor& label = input.time;
   const std::int64_t n = label.shape[0], c = spec_.channels;
   Program& program = layers_.program();
   Tensor embedding;
@@ -52,15 +53,20 @@ Tensor Blocks::time_embedding(const Tensor& label, const Tensor& labels) {
     embedding = layers_.activation("positional", {n, c});
     program.record(kernels::TimeEmbedding{.label = label, .y = embedding});
   }
+  if (spec_.told_mirrored) {
+    const Tensor both = layers_.activation("told", {n, embedding.shape[1] + 1});
+    program.record(kernels::Concatenate{.x0 = embedding, .x1 = input.mirrored, .axis = 1, .y = both});
+    embedding = both;
+  }
   const Tensor hidden = layers_.silu(layers_.dense("dense", embedding, 4 * c, ""));
   enter("time.1");
   Tensor time = layers_.dense("dense", hidden, 4 * c, "");
-  if (labels) {
+  if (input.labels) {
     // Uniform with the variance of the dense layer's output at the start, about 1/2.
     const Tensor table = layers_.parameter("labels", {spec_.labels(), 4 * c}, {.limit = 1},
                                            {{"label_embedding.weight"}, ReferenceLayout::same});
     const Tensor told = layers_.activation("told", time.shape);
-    program.record(kernels::LabelEmbedding{.x = time, .labels = labels, .table = table, .y = told});
+    program.record(kernels::LabelEmbedding{.x = time, .labels = input.labels, .table = table, .y = told});
     time = told;
   }
   return layers_.silu(time);
@@ -75,7 +81,14 @@ Tensor Blocks::image(const Tensor& x) {
 
 Feature Blocks::input(const Tensor& x) {
   enter("input");
-  return layers_.conv("conv", layers_.conv_weights("conv", x.shape[3], spec_.channels, 3, 1, ""), {.x0 = x});
+  const std::int64_t c = x.shape[3] * (1 + 2 * spec_.fourier_features);
+  Tensor features = x;
+  if (spec_.fourier_features > 0) {
+    features = layers_.activation("features", {x.shape[0], x.shape[1], x.shape[2], c});
+    layers_.program().record(kernels::FourierFeatures{
+        .x = x, .first = spec_.first_fourier_exponent, .count = spec_.fourier_features, .y = features});
+  }
+  return layers_.conv("conv", layers_.conv_weights("conv", c, spec_.channels, 3, 1, ""), {.x0 = features});
 }
 
 Tensor Blocks::shortcut(const Feature& a, const Feature* b, std::int64_t channels, Resample resample) {
@@ -108,7 +121,8 @@ Feature Blocks::residual(const Feature& a, const Feature* b, const Tensor& time,
   Prologue first = with_silu(layers_.norm("norm0", a, b, "GroupNorm_0"));
   first.resample = resample;
   const Weights w0 = layers_.conv_weights("conv0", in, channels, 3, 1, "Conv_0");
-  const Tensor told = layers_.dense("time", time, modulates ? 2 * channels : channels, "Dense_0");
+  const Tensor told = layers_.dense("time", time, modulates ? 2 * channels : channels, "Dense_0",
+                                    spec_.time_bias ? Dense::biased : Dense::unbiased_from_zero);
   const Feature h = layers_.conv(
       "conv0", w0, {.x0 = a.x, .x1 = b ? b->x : Tensor(), .embedding = modulates ? Tensor() : told, .prologue = first});
 
@@ -195,9 +209,9 @@ Feature Blocks::join_output_pyramid(Tensor& pyramid, const Feature& h) {
   return y;
 }
 
-Tensor Blocks::output(const Feature& x) {
+Tensor Blocks::output(const Feature& x, const Tensor& image) {
   enter("output");
-  return normed_conv(x, spec_.image_channels, 0, {}, Moments::unused).x;
+  return normed_conv(x, spec_.image_channels, 0, spec_.adds_input ? image : Tensor(), Moments::unused).x;
 }
 
 Tensor Blocks::scaled(const Tensor& output, const Tensor& label) {

@@ -16,9 +16,9 @@ class Blocks {
   /// Parameters from here on are called `place`.NAME, and belong to the reference's next module.
   void enter(std::string place) { layers_.enter(std::move(place)); }
 
-  /// silu(dense(silu(dense(embedding of the time))) + embedding of the label) : [n] -> [n, 4 channels]. Two modules, or
-  /// three with a Fourier embedding.
-  Tensor time_embedding(const Tensor& label, const Tensor& labels);
+  /// silu(dense(silu(dense(embedding of the time, and mirrored))) + embedding of the label) : [n] -> [n, 4 channels].
+  /// Two modules, or three with a Fourier embedding.
+  Tensor time_embedding(const UNetInput& input);
   /// The image as the network works on it, in [-1, 1].
   Tensor image(const Tensor& x);
   Feature input(const Tensor& x);
@@ -36,8 +36,8 @@ class Blocks {
   /// Doubles the pyramid, if there is one, and adds to it; two modules, or one for a residual pyramid that there is.
   /// Returns what goes on.
   Feature join_output_pyramid(Tensor& pyramid, const Feature& h);
-  /// conv(silu(norm(x))). Two modules.
-  Tensor output(const Feature& x);
+  /// conv(silu(norm(x))), and the image where the spec adds it. Two modules.
+  Tensor output(const Feature& x, const Tensor& image);
   /// The output as score times s(t), whatever the last convolution gives.
   Tensor scaled(const Tensor& output, const Tensor& label);
 

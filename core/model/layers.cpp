@@ -104,11 +104,14 @@ Feature Layers::conv(const std::string& name, const Weights& weights, kernels::C
   return {record.y, record.moments};
 }
 
-Tensor Layers::dense(const std::string& name, const Tensor& x, std::int64_t out, const std::string& reference) {
+Tensor Layers::dense(const std::string& name, const Tensor& x, std::int64_t out, const std::string& reference,
+                     Dense kind) {
   const std::int64_t in = x.shape[1];
-  const Tensor weight = parameter(name + ".weight", {out, in}, variance_scaling(1, in, out),
+  const bool biased = kind == Dense::biased;
+  const Tensor weight = parameter(name + ".weight", {out, in}, variance_scaling(biased ? 1 : 0, in, out),
                                   {{module(reference) + ".weight"}, ReferenceLayout::same});
-  const Tensor bias = parameter(name + ".bias", {out}, {}, {{module(reference) + ".bias"}, ReferenceLayout::same});
+  Tensor bias;
+  if (biased) bias = parameter(name + ".bias", {out}, {}, {{module(reference) + ".bias"}, ReferenceLayout::same});
   const Tensor y = activation(name, {x.shape[0], out});
   program_.record(kernels::Linear{.x = x, .weight = weight, .bias = bias, .y = y});
   return y;

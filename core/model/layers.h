@@ -20,6 +20,9 @@ struct Weights {
 /// Whether a norm will ask for the moments of a convolution's output.
 enum class Moments : std::uint8_t { unused, used };
 
+/// A dense layer of the usual kind, or one without bias whose weights start at almost 0.
+enum class Dense : std::uint8_t { biased, unbiased_from_zero };
+
 class Layers {
  public:
   Layers(Program& program, const UNetSpec& spec) : program_(program), spec_(spec) {}
@@ -49,7 +52,8 @@ class Layers {
                          const Tensor& modulation = {});
   /// Records the convolution; its weights and outputs are filled in.
   Feature conv(const std::string& name, const Weights& weights, kernels::Conv record, Moments moments = Moments::used);
-  Tensor dense(const std::string& name, const Tensor& x, std::int64_t out, const std::string& reference);
+  Tensor dense(const std::string& name, const Tensor& x, std::int64_t out, const std::string& reference,
+               Dense kind = Dense::biased);
   Tensor silu(const Tensor& x);
   Tensor resize(const std::string& name, const Tensor& x, kernels::Resample resample);
   /// Along the channels.

@@ -148,9 +148,10 @@ Metadata reference_metadata(const UNetSpec& spec) {
   const bool ddpm = is_ddpm(spec);
   kernels::require(spec.time_input == TimeInput::add && spec.up_attention == UpAttention::after_level &&
                        spec.head_channels == 0 && spec.classes == 0 && spec.resampled_shortcut_conv &&
-                       (spec.group_channels == 4 || ddpm),
+                       (spec.group_channels == 4 || ddpm) && spec.fourier_features == 0 && spec.time_bias &&
+                       !spec.adds_input && !spec.told_mirrored,
                    "the reference implementation has no such network: its norms are not modulated, its attention has "
-                   "one head, and it is told no classes; use our names");
+                   "one head, it is told no classes, and it has nothing of VDM; use our names");
   Metadata metadata;
   metadata["image_size"] = std::to_string(spec.image_size);
   metadata["num_channels"] = std::to_string(spec.image_channels);

@@ -42,13 +42,26 @@ UNetSpec unet_spec(const config::RunConfig& config) {
   spec.unit_range = config.data().pixel_range() == config::ZERO_TO_ONE;
   const bool ve = config.sde().kind() == config::VE;
   spec.prediction = !ve ? Prediction::noise : model.scale_by_sigma() ? Prediction::scaled_score : Prediction::score;
+  spec.fourier_features = model.fourier_features();
+  spec.first_fourier_exponent = model.first_fourier_exponent();
+  spec.time_bias = model.time_bias();
+  spec.adds_input = model.adds_input();
+  spec.told_mirrored = model.told_mirrored();
   spec.classes = model.classes();
   spec.null_label = model.null_label_probability() > 0;
   return spec;
 }
 
+UNetInput unet_input(Program& program, const UNetSpec& spec, std::int64_t n) {
+  return {.x = program.input("x", {n, spec.image_size, spec.image_size, spec.image_channels}),
+          .time = program.input("time label", {n}),
+          .labels = spec.classes > 0 ? program.input("labels", {n}, program::Element::i64) : Tensor(),
+          .mirrored = spec.told_mirrored ? program.input("mirrored", {n, 1}) : Tensor()};
+}
+
 UNet record_unet(Program& program, const UNetSpec& spec, const UNetInput& input, const DropoutKeys* keys) {
   kernels::ensure(static_cast<bool>(input.labels) == (spec.classes > 0), "labels are given where there are classes");
+  kernels::ensure(static_cast<bool>(input.mirrored) == spec.told_mirrored, "mirrored is given where it is told");
   Blocks blocks(program, spec, keys);
   const auto segment = [&](std::string place) {
     program.begin_segment();
@@ -63,7 +76,7 @@ UNet record_unet(Program& program, const UNetSpec& spec, const UNetInput& input,
   };
 
   program.begin_segment();
-  const Tensor time = blocks.time_embedding(input.time, input.labels);  // [n, 4 channels]
+  const Tensor time = blocks.time_embedding(input);  // [n, 4 channels]
   const Tensor image = blocks.image(input.x);
   Feature h = blocks.input(image);  // [n, size, size, channels]
   std::vector<Feature> skips = {h};
@@ -120,7 +133,7 @@ UNet record_unet(Program& program, const UNetSpec& spec, const UNetInput& input,
   }
 
   program.begin_segment();
-  const Tensor output = spec.output_pyramid == Pyramid::skip ? output_pyramid : blocks.output(h);
+  const Tensor output = spec.output_pyramid == Pyramid::skip ? output_pyramid : blocks.output(h, image);
   return {blocks.scaled(output, input.time), blocks.reference()};  // [n, size, size, image channels]
 }
 

@@ -53,6 +53,13 @@ struct UNetSpec {
   bool resampled_shortcut_conv = true;  // a block that resamples has a 1x1 convolution on its shortcut
   bool unit_range = false;              // images are in [0, 1]; the network takes them to [-1, 1]
   Prediction prediction = Prediction::noise;
+  // What VDM has (Kingma et al. 2021): sines and cosines of 2 pi 2^e x beside x, for `fourier_features` exponents e
+  // from `first_fourier_exponent`; blocks' projections of the time without bias, 0 at the start; x added to the output;
+  // and being told which images training mirrored.
+  int fourier_features = 0, first_fourier_exponent = 6;
+  bool time_bias = true;
+  bool adds_input = false;
+  bool told_mirrored = false;
   int classes = 0;          // 0: the network is told no class
   bool null_label = false;  // label `classes` stands for no class
 
@@ -81,10 +88,14 @@ struct ReferenceParameter {
 
 /// What the network is given.
 struct UNetInput {
-  Tensor x;       // [n,h,w,c]
-  Tensor time;    // [n], the time as the network is told it
-  Tensor labels;  // [n] i64 in 0..spec.labels()-1; present if and only if there are classes
+  Tensor x;         // [n,h,w,c]
+  Tensor time;      // [n], the time as the network is told it
+  Tensor labels;    // [n] i64 in 0..spec.labels()-1; present if and only if there are classes
+  Tensor mirrored;  // [n,1], 1 for a mirrored image and 0 for others; present if and only if spec.told_mirrored
 };
+
+/// All of them as inputs of the program, for n images.
+UNetInput unet_input(Program& program, const UNetSpec& spec, std::int64_t n);
 
 struct UNet {
   Tensor output;                              // [n,h,w,c]; the score is sign * output / s(t)

@@ -78,10 +78,7 @@ void require_same_tensors(const SafeTensors& file, const std::string& source, co
 
 NetworkParameters::NetworkParameters(const UNetSpec& spec) {
   Program program;
-  const UNetInput input{.x = program.input("x", {1, spec.image_size, spec.image_size, spec.image_channels}),
-                        .time = program.input("time", {1}),
-                        .labels = spec.classes > 0 ? program.input("labels", {1}, program::Element::i64) : Tensor()};
-  reference = record_unet(program, spec, input, nullptr).reference;
+  reference = record_unet(program, spec, unet_input(program, spec, 1), nullptr).reference;
   ours.assign(program.parameters().begin(), program.parameters().end());
 }
 

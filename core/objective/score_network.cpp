@@ -10,7 +10,8 @@ using program::Tensor;
 
 struct ScoreNetwork::Evaluation {
   program::Program program;
-  Tensor x, time, labels, output;
+  model::UNetInput input;
+  Tensor output;
   Tensor probe, gradient;  // only with the trace: v and v^T (d output/dx)
   std::unique_ptr<program::Executor> executor;
   std::vector<float> floats;  // of one transfer
@@ -20,10 +21,8 @@ ScoreNetwork::ScoreNetwork(const model::UNetSpec& spec, const kernels::Sde& sde,
     : spec_(spec), sde_(sde), batch_(batch), threads_(threads) {
   value_ = std::make_unique<Evaluation>();
   Evaluation& e = *value_;
-  e.x = e.program.input("x", {images_per_run, spec.image_size, spec.image_size, spec.image_channels});
-  e.time = e.program.input("time label", {images_per_run});
-  if (spec.classes > 0) e.labels = e.program.input("labels", {images_per_run}, program::Element::i64);
-  e.output = model::record_unet(e.program, spec, {.x = e.x, .time = e.time, .labels = e.labels}, nullptr).output;
+  e.input = model::unet_input(e.program, spec, images_per_run);
+  e.output = model::record_unet(e.program, spec, e.input, nullptr).output;
   e.program.keep(e.output);
   weights_.resize(e.program.parameters().size());
 }
@@ -52,13 +51,11 @@ ScoreNetwork::Evaluation& ScoreNetwork::with_trace() {
   with_trace_ = std::make_unique<Evaluation>();
   Evaluation& e = *with_trace_;
   e.program = value_->program;
-  e.x = value_->x;
-  e.time = value_->time;
-  e.labels = value_->labels;
+  e.input = value_->input;
   e.output = value_->output;
-  e.probe = e.program.input("probe", e.x.shape);
+  e.probe = e.program.input("probe", e.input.x.shape);
   const program::Seed seeds[] = {{e.output, e.probe}};
-  const Tensor wanted[] = {e.x};
+  const Tensor wanted[] = {e.input.x};
   e.gradient = program::differentiate(e.program, seeds, wanted)[0];
   e.program.keep(e.gradient);
   e.executor = program::make_cpu_executor(e.program, {.threads = threads_, .exchange = {}});
@@ -81,12 +78,13 @@ void ScoreNetwork::run(Evaluation& e, std::span<const double> t, std::span<const
   };
   std::vector<double> times;
   for (double time : t) times.push_back(kernels::time_label(sde_, time));
-  upload(e.x, x);
-  upload(e.time, times);
-  if (e.labels) {
+  upload(e.input.x, x);
+  upload(e.input.time, times);
+  if (e.input.mirrored) upload(e.input.mirrored, {});  // no image is
+  if (e.input.labels) {
     std::vector<std::int64_t> all(labels.begin(), labels.end());
     all.resize(images_per_run);
-    e.executor->upload(e.labels, std::span<const std::int64_t>(all));
+    e.executor->upload(e.input.labels, std::span<const std::int64_t>(all));
   }
   if (e.probe) upload(e.probe, probe);
   e.executor->run();

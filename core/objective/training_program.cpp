@@ -24,12 +24,14 @@ TrainingProgram record_training(const config::RunConfig& config, kernels::Mode p
   t.loss_gradient = p.input("loss gradient", {b});
 
   const Tensor x = p.tensor("x", {b, size, size, c});
+  const Tensor mirrored = spec.told_mirrored ? p.tensor("mirrored", {b, 1}) : Tensor();
   p.record(kernels::Dequantise{.pixels = t.pixels,
                                .positions = t.positions,
                                .seed = seed,
                                .flip = config.data().horizontal_flip() ? kernels::Flip::random : kernels::Flip::never,
                                .range = sde::pixel_range(config),
-                               .x = x});
+                               .x = x,
+                               .mirrored = mirrored});
   t.time = p.tensor("time", {b}, Role::output);
   const Tensor mean = p.tensor("mean coefficient", {b}), deviation = p.tensor("standard deviation", {b});
   const Tensor label = p.tensor("time label", {b}), weight = p.tensor("loss weight", {b});
@@ -58,7 +60,8 @@ TrainingProgram record_training(const config::RunConfig& config, kernels::Mode p
                                  .rate = static_cast<float>(config.model().null_label_probability()),
                                  .y = labels});
   }
-  const Tensor output = model::record_unet(p, spec, {.x = xt, .time = label, .labels = labels}, &keys).output;
+  const model::UNetInput input{.x = xt, .time = label, .labels = labels, .mirrored = mirrored};
+  const Tensor output = model::record_unet(p, spec, input, &keys).output;
   t.loss = p.tensor("loss", {b}, Role::output);
   p.record(kernels::NoiseLoss{
       .output = output, .noise = noise, .weight = weight, .sign = kernels::output_sign(law.sde), .loss = t.loss});

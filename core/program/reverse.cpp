@@ -153,6 +153,13 @@ void reverse_of(const FourierEmbedding& op, Tape& tape) {
   tape.record(AddScaled{.x = op.frequencies, .y = gradient.tensor, .scale = 0, .mode = gradient.mode});
 }
 
+void reverse_of(const FourierFeatures& op, Tape& tape) {
+  const Tensor dx = tape.activation("gradient into " + tape.info(op.y).name, op.x.shape);
+  tape.record(
+      FourierFeaturesGradient{.x = op.x, .dy = tape.gradient(op.y), .first = op.first, .count = op.count, .dx = dx});
+  tape.adopt(op.x, dx);
+}
+
 void reverse_of(const Attention& op, Tape& tape) {
   const Tensor dqkv = tape.activation("gradient of " + tape.info(op.qkv).name, op.qkv.shape);
   tape.record(AttentionGradient{
@@ -215,6 +222,9 @@ void reverse_of(const ConvDataGradient&, Tape&) {
 }
 void reverse_of(const ConvWeightGradient&, Tape&) {
   refuse("ConvWeightGradient");
+}
+void reverse_of(const FourierFeaturesGradient&, Tape&) {
+  refuse("FourierFeaturesGradient");
 }
 void reverse_of(const NormGradient&, Tape&) {
   refuse("NormGradient");

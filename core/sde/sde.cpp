@@ -8,13 +8,15 @@ using kernels::SdeKind;
 
 kernels::Sde sde_of(const config::RunConfig& config) {
   const auto& sde = config.sde();
-  return {.kind = sde.kind() == config::SUB_VP ? SdeKind::sub_vp
-                  : sde.kind() == config::VE   ? SdeKind::ve
-                                               : SdeKind::vp,
-          .beta_min = sde.beta_min(),
-          .beta_max = sde.beta_max(),
-          .sigma_min = sde.sigma_min(),
-          .sigma_max = sde.sigma_max()};
+  return {
+      .kind = sde.kind() == config::SUB_VP ? SdeKind::sub_vp
+              : sde.kind() == config::VE   ? SdeKind::ve
+                                           : SdeKind::vp,
+      .beta_min = sde.beta_min(),
+      .beta_max = sde.beta_max(),
+      .sigma_min = sde.sigma_min(),
+      .sigma_max = sde.sigma_max(),
+      .label = config.model().time_label() == config::LOG_SNR ? kernels::TimeLabel::log_snr : kernels::TimeLabel::time};
 }
 
 kernels::TimeLaw time_law(const config::RunConfig& config) {

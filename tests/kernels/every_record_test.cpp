@@ -30,6 +30,12 @@ std::string suite(type_identity<TimeEmbedding>) {
 std::string suite(type_identity<FourierEmbedding>) {
   return "FourierEmbedding";
 }
+std::string suite(type_identity<FourierFeatures>) {
+  return "FourierFeatures";
+}
+std::string suite(type_identity<FourierFeaturesGradient>) {
+  return "FourierFeaturesGradient";
+}
 std::string suite(type_identity<LabelEmbedding>) {
   return "LabelEmbedding";
 }

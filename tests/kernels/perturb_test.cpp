@@ -29,9 +29,9 @@ Moments moments(const Values& values) {
   return m;
 }
 
-/// Dequantises pixels that are all `level`.
+/// Dequantises pixels that are all `level`; `mirrored` is filled where it is given.
 Values dequantised(const std::vector<std::int64_t>& positions, std::uint8_t level, Flip flip = Flip::never,
-                   bool ramp = false) {
+                   bool ramp = false, Values* mirrored = nullptr) {
   Arena arena(1);
   const auto n = static_cast<std::int64_t>(positions.size());
   const Shape shape{n, 8, 8, 3};
@@ -40,8 +40,10 @@ Values dequantised(const std::vector<std::int64_t>& positions, std::uint8_t leve
       .positions = arena.integers(positions),
       .seed = 9,
       .flip = flip,
-      .x = arena.uniform(shape)};
+      .x = arena.uniform(shape),
+      .mirrored = mirrored ? arena.uniform({n, 1}) : Tensor()};
   arena.run(op);
+  if (mirrored) *mirrored = arena.values(op.mirrored);
   return arena.values(op.x);
 }
 
@@ -67,13 +69,15 @@ TEST(Dequantise, DependsOnThePositionAndNotOnTheBatch) {
 }
 
 TEST(Dequantise, MirrorsHalfOfTheImages) {
-  const Values x = dequantised(positions_from(0, 2000), 0, Flip::random, true);
+  Values told;
+  const Values x = dequantised(positions_from(0, 2000), 0, Flip::random, true, &told);
   int mirrored = 0;
   for (std::size_t n = 0; n < 2000; ++n) {
     const double first = (x[n * 192] + 1) * 128;  // of the first row: level 0, or 7 where mirrored
     ASSERT_TRUE(first < 1.001 || first > 6.999);
     const bool flipped = first > 6;
     mirrored += flipped;
+    EXPECT_EQ(told[static_cast<std::size_t>(n)], flipped ? 1 : 0);
     for (std::size_t column = 0; column < 8; ++column) {
       const double level = std::floor((x[n * 192 + 3 * column] + 1) * 128 + 1e-4 - 1e-3);
       ASSERT_NEAR(level, flipped ? 7.0 - static_cast<double>(column) : static_cast<double>(column), 1.01);

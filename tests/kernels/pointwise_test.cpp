@@ -116,6 +116,65 @@ TEST(FourierEmbedding, AgreesWithItsDefinition) {
   }
 }
 
+/// One pixel's features by their definition.
+Values features_of(const Values& x, int first, int count) {
+  Values y = x;
+  for (int e = first; e < first + count; ++e) {
+    const double turn = 2 * std::acos(-1.0) * std::pow(2.0, e);
+    for (double value : x) y.push_back(std::sin(turn * value));
+    for (double value : x) y.push_back(std::cos(turn * value));
+  }
+  return y;
+}
+
+TEST(FourierFeatures, AgreesWithItsDefinition) {
+  for (std::int64_t rows : {1, 7, 3000}) {
+    Arena arena(8);
+    const FourierFeatures op{
+        .x = arena.uniform({rows, 1, 1, 3}, -3, 3), .first = 6, .count = 2, .y = arena.uniform({rows, 1, 1, 15})};
+    arena.run(op);
+    const Values x = arena.values(op.x);
+    Values wanted;
+    for (std::size_t row = 0; row < x.size(); row += 3) {
+      const Values pixel = features_of({x[row], x[row + 1], x[row + 2]}, 6, 2);
+      wanted.insert(wanted.end(), pixel.begin(), pixel.end());
+    }
+    expect_close(arena.values(op.y), wanted, 3e-7, "y");
+  }
+}
+
+// Of a pixel's bin centre 2 (k + 1/2)/256 - 1, exponent 6 gives the parity of k.
+TEST(FourierFeatures, SeeTheLastBitOfAPixel) {
+  Arena arena(8);
+  const FourierFeatures op{
+      .x = arena.of({2}, {2 * 100.5 / 256 - 1, 2 * 101.5 / 256 - 1}), .first = 6, .count = 1, .y = arena.uniform({6})};
+  arena.run(op);
+  EXPECT_NEAR(arena.values(op.y)[2], 1, 1e-6);
+  EXPECT_NEAR(arena.values(op.y)[3], -1, 1e-6);
+}
+
+TEST(FourierFeaturesGradient, AgreesWithFiniteDifferences) {
+  for (int first : {-1, 1}) {
+    Arena arena(9);
+    const FourierFeaturesGradient op{.x = arena.uniform({5, 2}, -1, 1),
+                                     .dy = arena.uniform({5, 10}),
+                                     .first = first,
+                                     .count = 2,
+                                     .dx = arena.uniform({5, 2})};
+    arena.run(op);
+    const Values x = arena.values(op.x), dy = arena.values(op.dy);
+    const auto loss = [&](const Values& point) {
+      double sum = 0;
+      for (std::size_t row = 0; row < 5; ++row) {
+        const Values y = features_of({point[2 * row], point[2 * row + 1]}, first, 2);
+        for (std::size_t i = 0; i < y.size(); ++i) sum += y[i] * dy[10 * row + i];
+      }
+      return sum;
+    };
+    expect_gradient(loss, x, arena.values(op.dx), 1e-5, "dx");
+  }
+}
+
 TEST(Concatenate, JoinsAlongAnyAxis) {
   for (int axis : {0, 1, 3}) {
     Arena arena(6);

@@ -101,6 +101,14 @@ TEST(Config, SettingsOfTheNetworkThatContradictEachOtherAreRefused) {
   EXPECT_EQ(error("classes: -1"), "images32: model.classes: is -1, must be in [0, 16777216]");
   EXPECT_EQ(error("group_channels: 0"), "images32: model.group_channels: is 0, must be in [1, 4]");
   EXPECT_EQ(error("head_channels: -1"), "images32: model.head_channels: is -1, must be in [0, 65536]");
+  EXPECT_EQ(error("fourier_features: 17"), "images32: model.fourier_features: is 17, must be in [0, 16]");
+  EXPECT_EQ(error("first_fourier_exponent: 17"), "images32: model.first_fourier_exponent: is 17, must be in [-8, 16]");
+  EXPECT_EQ(error("adds_input: true output_pyramid: SKIP_PYRAMID"),
+            "images32: model.adds_input: is for a network that predicts the noise (VP, sub-VP), without "
+            "output_pyramid: SKIP_PYRAMID");
+  EXPECT_EQ(error("time_label: LOG_SNR } sde { kind: VE"),
+            "images32: model.time_label: is LOG_SNR, but with sde.kind: VE the network is told the noise's deviation; "
+            "leave it out");
   EXPECT_EQ(error("fourier_scale: 0"), "images32: model.fourier_scale: is 0, must be greater than 0");
 }
 

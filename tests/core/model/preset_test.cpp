@@ -1,6 +1,7 @@
 // The presets' networks: what each has to be, by its name.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 
 #include "core/config/load.h"
@@ -68,6 +69,22 @@ void expect_hyperparameters(const std::string& name, const config::RunConfig& c)
   EXPECT_EQ(c.sampling().corrector().snr(), 0.16);
 }
 
+void expect_vdm(const std::string& name, const config::RunConfig& c) {
+  const bool imagenet64 = has(name, "imagenet64"), imagenet = has(name, "imagenet");
+  EXPECT_EQ(learned(unet_spec(c)), imagenet64 ? 237'603'843 : imagenet ? 122'137'603 : 30'578'179);
+  EXPECT_EQ(c.data().image_size(), imagenet64 ? 64 : 32);
+  EXPECT_FALSE(c.data().horizontal_flip());
+  EXPECT_EQ(c.model().time_label(), config::LOG_SNR);
+  EXPECT_EQ(c.model().dropout(), 0.1);
+  EXPECT_EQ(c.objective().time_sampling(), config::IMPORTANCE);
+  EXPECT_EQ(c.optimizer().learning_rate(), 2e-4);
+  EXPECT_EQ(c.optimizer().beta2(), 0.99);
+  EXPECT_EQ(c.optimizer().warmup_steps(), 100);
+  EXPECT_TRUE(std::isinf(c.optimizer().gradient_clip()));
+  EXPECT_EQ(c.optimizer().ema(), 0.9999);
+  EXPECT_EQ(config::global_batch(c), imagenet ? 512 : 128);
+}
+
 TEST(Presets, HaveTheNetworksAndHyperparametersOfTheirNames) {
   int published = 0;
   for (const auto& entry : fs::directory_iterator("configs")) {
@@ -76,6 +93,10 @@ TEST(Presets, HaveTheNetworksAndHyperparametersOfTheirNames) {
     const config::RunConfig config = config::load_valid(name, {}, {"configs"});
     EXPECT_EQ(config.name(), name);
     EXPECT_EQ(config.training().directory(), "runs/" + name);
+    if (has(name, "_vdm_")) {
+      expect_vdm(name, config);
+      ++published;
+    }
     for (const Promise& promise : promises) {
       if (!has(name, promise.part)) continue;
       const UNetSpec spec = unet_spec(config);
@@ -85,7 +106,7 @@ TEST(Presets, HaveTheNetworksAndHyperparametersOfTheirNames) {
       break;
     }
   }
-  EXPECT_EQ(published, 1 + 3 * 16 + 2);
+  EXPECT_EQ(published, 1 + 3 * 16 + 2 + 3);
 }
 
 TEST(Presets, BenchmarkIsTheNetworkThatIsCompared) {

@@ -22,10 +22,7 @@ struct Counts {
 
 Counts parameters(const UNetSpec& spec) {
   Program program;
-  const UNetInput input{.x = program.input("x", {1, spec.image_size, spec.image_size, spec.image_channels}),
-                        .time = program.input("time", {1}),
-                        .labels = spec.classes > 0 ? program.input("labels", {1}, program::Element::i64) : Tensor()};
-  record_unet(program, spec, input, nullptr);
+  record_unet(program, spec, unet_input(program, spec, 1), nullptr);
   return {program::parameter_count(program), program::parameter_count(program, program::Training::frozen)};
 }
 
@@ -50,12 +47,32 @@ UNetSpec adm64() {
           .resampled_shortcut_conv = false};
 }
 
+UNetSpec vdm(int size, int channels, int blocks) {
+  return {.image_size = size,
+          .channels = channels,
+          .channel_multipliers = {1},
+          .blocks = blocks,
+          .attention_sizes = {},
+          .residual_scale = 1,
+          .up_attention = UpAttention::after_block,
+          .fourier_features = 2,
+          .time_bias = false,
+          .adds_input = true,
+          .told_mirrored = true};
+}
+
 TEST(UNet, ParameterCountsOfThePublishedNetworks) {
   EXPECT_EQ(parameters({.blocks = 4}), (Counts{61'804'419, 0}));
   EXPECT_EQ(parameters({.blocks = 8}), (Counts{106'632'579, 0}));
   EXPECT_EQ(parameters(ncsnpp(4)), (Counts{62'758'787, 128}));
   EXPECT_EQ(parameters(ncsnpp(8)), (Counts{107'586'947, 128}));
   EXPECT_EQ(parameters(adm64()), (Counts{295'131'267, 0}));
+  EXPECT_EQ(parameters(vdm(32, 128, 32)), (Counts{30'578'179, 0}));
+  EXPECT_EQ(parameters(vdm(32, 256, 32)), (Counts{122'137'603, 0}));
+  UNetSpec attentive = vdm(32, 256, 32);
+  attentive.attention_sizes = {32};
+  EXPECT_EQ(parameters(attentive), (Counts{139'276'803, 0}));
+  EXPECT_EQ(parameters(vdm(64, 256, 64)), (Counts{237'603'843, 0}));
   // EDM's SongUNet, told as 55.7 million: 55,733,891 with its 9 x 128 weights for augmentation labels.
   EXPECT_EQ(parameters({.channel_multipliers = {2, 2, 2}, .blocks = 4}), (Counts{55'733'891 - 9 * 128, 0}));
 }
@@ -87,13 +104,12 @@ UNetSpec with_dropout(UNetSpec spec, float rate) {
 struct Small {
   explicit Small(std::int64_t n, program::Recompute recompute = program::Recompute::keep,
                  const UNetSpec& spec = odd()) {
-    x = program.input("x", {n, spec.image_size, spec.image_size, spec.image_channels});
-    label = program.input("label", {n});
+    const UNetInput input = unet_input(program, spec, n);
+    x = input.x;
     cotangent = program.input("cotangent", x.shape);
-    if (spec.classes > 0) labels = program.input("labels", {n}, kernels::Element::i64);
     const Tensor positions = program.input("positions", {n}, kernels::Element::i64);
     const DropoutKeys keys{7, positions};
-    output = record_unet(program, spec, {.x = x, .time = label, .labels = labels}, &keys).output;
+    output = record_unet(program, spec, input, &keys).output;
     program.keep(output);
     std::vector<Tensor> wanted;
     for (const auto& parameter : program.parameters()) wanted.push_back(parameter.tensor);
@@ -123,9 +139,11 @@ struct Small {
     }
     executor->upload(x, std::span<const float>(images));
     executor->upload(cotangent, std::span<const float>(images));
-    executor->upload(label, std::span<const float>(times));
+    executor->upload(input.time, std::span<const float>(times));
     executor->upload(positions, std::span<const std::int64_t>(keys_of_images));
-    if (labels) executor->upload(labels, std::span<const std::int64_t>(classes));
+    if (input.labels) executor->upload(input.labels, std::span<const std::int64_t>(classes));
+    const std::vector<float> mirrored(static_cast<std::size_t>(n), 1.0f);
+    if (input.mirrored) executor->upload(input.mirrored, std::span<const float>(mirrored));
   }
   std::vector<float> run() {
     executor->run();
@@ -143,7 +161,7 @@ struct Small {
   }
 
   Program program;
-  Tensor x, label, labels, cotangent, output;
+  Tensor x, cotangent, output;
   std::vector<Tensor> gradients;
   std::unique_ptr<program::Executor> executor;
   std::vector<float> images;
@@ -253,7 +271,14 @@ std::vector<Named> variants() {
   sums.block = Block::ddpm;
   sums.input_pyramid = sums.output_pyramid = Pyramid::residual;
   sums.prediction = Prediction::score;
-  return {{"plain", odd()}, {"skips", skips}, {"joined", joined}, {"modulated", modulated}, {"sums", sums}};
+  UNetSpec features = odd();
+  features.fourier_features = 2;
+  features.first_fourier_exponent = -1;
+  features.time_bias = false;
+  features.adds_input = true;
+  features.told_mirrored = true;
+  return {{"features", features}, {"plain", odd()},         {"skips", skips},
+          {"joined", joined},     {"modulated", modulated}, {"sums", sums}};
 }
 
 INSTANTIATE_TEST_SUITE_P(UNet, Variant, testing::ValuesIn(variants()),

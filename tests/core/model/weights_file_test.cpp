@@ -122,11 +122,12 @@ TEST(ReferenceMetadata, RebuildsTheNetwork) {
 }
 
 TEST(ReferenceMetadata, RefusesWhatTheReferenceDoesNotHave) {
-  UNetSpec heads, classes, groups;
+  UNetSpec heads, classes, groups, features;
+  features.fourier_features = 2;
   heads.head_channels = 64;
   classes.classes = 10;
   groups.group_channels = 2;
-  for (const UNetSpec& spec : {heads, classes, groups})
+  for (const UNetSpec& spec : {heads, classes, groups, features})
     EXPECT_TRUE(error_of([&] { reference_metadata(spec); }).starts_with("the reference implementation has no such"));
   auto metadata = reference_metadata({});
   metadata["progressive"] = "sideways";

@@ -146,6 +146,17 @@ double range(const TimeLaw& law) {
   return log_snr(law.sde, law.smallest_time) - log_snr(law.sde, 1.0);
 }
 
+TEST(Sde, TheNetworkIsToldTheTimeTheLogSnrOrTheDeviation) {
+  kernels::Sde sde;
+  EXPECT_EQ(time_label(sde, 0.5), 499.5);
+  sde.label = kernels::TimeLabel::log_snr;
+  EXPECT_NEAR(time_label(sde, time_of_log_snr(sde, 13.3)), 0, 1e-6);
+  EXPECT_NEAR(time_label(sde, time_of_log_snr(sde, 0.0)), 1000 * 13.3 / 18.3, 1e-6);
+  EXPECT_NEAR(time_label(sde, time_of_log_snr(sde, -5.0)), 1000, 1e-6);
+  sde.kind = kernels::SdeKind::ve;
+  EXPECT_NEAR(time_label(sde, 1.0), 50, 1e-6);
+}
+
 TEST(TimeLaw, NormalisersAndQuantilesOfImportanceSampling) {
   EXPECT_NEAR(range({.sde = vp, .smallest_time = 1e-5}), 23.86447237, 1e-8);
   EXPECT_NEAR(range({.sde = vp, .smallest_time = 5e-5}), 22.25106428, 1e-8);
