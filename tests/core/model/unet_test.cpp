@@ -180,6 +180,14 @@ TEST(UNet, StartsAtAlmostZero) {
   for (float value : small.run()) EXPECT_LT(std::abs(value), 1e-3);
 }
 
+TEST(UNet, StartsAtItsInputWhereThatIsAdded) {
+  UNetSpec spec = odd();
+  spec.adds_input = true;
+  Small small(2, program::Recompute::keep, spec);
+  const auto output = small.run();
+  for (std::size_t i = 0; i < output.size(); ++i) EXPECT_NEAR(output[i], small.images[i], 1e-3);
+}
+
 TEST_P(Variant, AnImageDoesNotSeeTheOthersOfItsBatch) {
   Small one(1, program::Recompute::keep, GetParam().spec), three(3, program::Recompute::keep, GetParam().spec);
   one.enlarge_zero_weights();
