@@ -64,6 +64,30 @@ TEST(Training, HasTheSameBitsOnEveryNumberOfRanks) {
   }
 }
 
+TEST(Training, OfVdmsNetworkHasTheSameBitsOnEveryNumberOfRanks) {
+  tests::Folder folder("vdm");
+  const std::string vdm = tiny +
+                          "--set 'model { time_label: LOG_SNR fourier_features: 2 time_bias: false adds_input: true "
+                          "told_mirrored: true }' ";
+  expect_success(run("scoremle train " + vdm + in(folder / "1", "steps: 6 ")));
+  expect_success(run(mpirun(2) + "scoremle train " + vdm + in(folder / "2", "steps: 6 ")));
+  expect_same_state(folder / "1", folder / "2");
+  expect_success(run("scoremle evaluate --estimator bound --images 4 --run " + (folder / "1").string()));
+}
+
+TEST(Training, OfHalfTheSumHasTheGradientsOfTheMeanTimesHalfTheDimensions) {
+  tests::Folder folder("reductions");
+  const auto first_line = [&](const std::string& reduction) {
+    expect_success(run("scoremle train " + tiny + in(folder / reduction, "steps: 1 ") +
+                       "--set 'objective { loss_reduction: " + reduction + " } optimizer { warmup_steps: 0 }' "));
+    return nlohmann::json::parse(tests::contents(folder / reduction / "metrics.jsonl"));
+  };
+  const auto mean = first_line("MEAN"), half_sum = first_line("HALF_SUM");
+  EXPECT_EQ(half_sum["loss_bits"], mean["loss_bits"]);
+  const double ratio = half_sum["gradient_norm"].get<double>() / mean["gradient_norm"].get<double>();
+  EXPECT_NEAR(ratio, 8 * 8 / 2, 1e-4);
+}
+
 TEST(Training, OfClassesHasTheSameBitsOnEveryNumberOfRanksAndIsEvaluatedByClass) {
   tests::Folder folder("classes");
   write_two_classes(folder / "pictures");
