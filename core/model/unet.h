@@ -1,5 +1,6 @@
 // The score network: one builder that records the UNets of the field, each a setting of it: the original DDPM network
-// (Ho et al. 2020), DDPM++ and NCSN++ (Song et al. 2021), and the networks for ImageNet 64 (Dhariwal and Nichol 2021).
+// (Ho et al. 2020), DDPM++ and NCSN++ (Song et al. 2021), the networks for ImageNet 64 (Dhariwal and Nichol 2021), and
+// VDM's (Kingma et al. 2021).
 #pragma once
 
 #include <cstdint>
