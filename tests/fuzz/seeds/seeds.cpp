@@ -73,6 +73,15 @@ int main(int, char** argv) {
   write(folder / "cifar/good", std::string(3073, '\1'));
   write(folder / "safetensors/good",
         "\x3a\0\0\0\0\0\0\0"s + R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}    )" + "\0\0\0\0"s);
+  write(folder / "metrics/good", R"({"step":1,"loss_bits":6.5})"
+                                 "\n"
+                                 R"({"step":2,"heldout_bits":5.5,"heldout_bits_standard_error":0.1})"
+                                 "\n"s);
+  write(
+      folder / "report/likelihood",
+      R"({"data":"a","model":"b","rows":[{"name":"c","level":0,"bits_per_dim":4.5,"how":"d","standard_error":null}]})"s);
+  write(folder / "report/jobs",
+        R"({"started":"a","version":"b","host":"c","processor":"d","cores":2,"ranks":1,"threads":1})"s);
   write(folder / "set.tar", contents(folder / "tar/good"));
   write_messages(folder, folder / "set.tar");
 }
