@@ -6,21 +6,13 @@
 #include <cstring>
 
 #include "kernels/check.h"
+#include "tests/folder.h"
 
 namespace distributed {
 namespace {
 
 namespace fs = std::filesystem;
 using namespace std::string_literals;
-
-struct Folder {
-  fs::path path = fs::path(testing::TempDir()) / "events_test";
-  Folder() {
-    fs::remove_all(path);
-    fs::create_directories(path);
-  }
-  ~Folder() { fs::remove_all(path); }
-};
 
 std::uint32_t masked(std::uint32_t crc) {
   return ((crc >> 15) | (crc << 17)) + 0xa282ead8u;
@@ -83,13 +75,13 @@ void write_steps(EventFile file, std::initializer_list<std::int64_t> steps) {
 }
 
 TEST(EventFile, AResumedRunHasEveryStepOnce) {
-  const Folder folder;
-  write_steps(EventFile(folder.path, 0), {1, 2, 3, 4, 5});
-  write_steps(EventFile(folder.path, 3), {4, 5, 6});
-  write_steps(EventFile(folder.path, 2), {3});
-  write_steps(EventFile(folder.path, 3), {4, 5});
-  EXPECT_EQ(steps(folder.path), (std::vector<std::int64_t>{1, 2, 3, 4, 5}));
-  const auto files = event_files(folder.path);
+  const tests::Folder folder("events");
+  write_steps(EventFile(folder.path(), 0), {1, 2, 3, 4, 5});
+  write_steps(EventFile(folder.path(), 3), {4, 5, 6});
+  write_steps(EventFile(folder.path(), 2), {3});
+  write_steps(EventFile(folder.path(), 3), {4, 5});
+  EXPECT_EQ(steps(folder.path()), (std::vector<std::int64_t>{1, 2, 3, 4, 5}));
+  const auto files = event_files(folder.path());
   ASSERT_EQ(files.size(), 4u);
   const auto last = read_events(files.back());
   EXPECT_EQ(last[0].event.file_version(), "brain.Event:2");
@@ -98,27 +90,27 @@ TEST(EventFile, AResumedRunHasEveryStepOnce) {
 }
 
 TEST(EventFile, WhatIsCutOffOrDamagedEndsTheReading) {
-  const Folder folder;
-  write_steps(EventFile(folder.path, 0), {1, 2, 3});
-  const auto file = event_files(folder.path)[0];
+  const tests::Folder folder("events");
+  write_steps(EventFile(folder.path(), 0), {1, 2, 3});
+  const auto file = event_files(folder.path())[0];
   const auto whole = read_events(file);
   ASSERT_EQ(whole.size(), 5u);
   EXPECT_EQ(static_cast<std::uintmax_t>(whole.back().end), fs::file_size(file));
   std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
   bytes.seekp(whole[3].end - 5).put('!');  // the last byte of the message of step 2
   bytes.close();
-  EXPECT_EQ(steps(folder.path), (std::vector<std::int64_t>{1}));
+  EXPECT_EQ(steps(folder.path()), (std::vector<std::int64_t>{1}));
   fs::resize_file(file, static_cast<std::uintmax_t>(whole[2].end - 1));
   EXPECT_EQ(read_events(file).size(), 2u);
-  write_steps(EventFile(folder.path, 1), {2});  // the half record goes, so that a reader does not stop there
+  write_steps(EventFile(folder.path(), 1), {2});  // the half record goes, so that a reader does not stop there
   EXPECT_EQ(fs::file_size(file), static_cast<std::uintmax_t>(whole[1].end));
-  EXPECT_EQ(steps(folder.path), (std::vector<std::int64_t>{2}));
+  EXPECT_EQ(steps(folder.path()), (std::vector<std::int64_t>{2}));
 }
 
 TEST(EventFile, HoldsPictures) {
-  const Folder folder;
-  EventFile(folder.path, 0).write(7, "samples", {.width = 2, .height = 1, .channels = 1, .pixels = {0, 255}});
-  const auto events = read_events(event_files(folder.path)[0]);
+  const tests::Folder folder("events");
+  EventFile(folder.path(), 0).write(7, "samples", {.width = 2, .height = 1, .channels = 1, .pixels = {0, 255}});
+  const auto events = read_events(event_files(folder.path())[0]);
   ASSERT_EQ(events.size(), 3u);
   const auto& value = events[2].event.summary().value(0);
   EXPECT_EQ(value.tag(), "samples");

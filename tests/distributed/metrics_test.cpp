@@ -6,21 +6,12 @@
 
 #include "distributed/curves.h"
 #include "kernels/check.h"
+#include "tests/folder.h"
 
 namespace distributed {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Folder {
-  fs::path path = fs::path(testing::TempDir()) / "metrics_test";
-  fs::path lines = path / "metrics.jsonl";
-  Folder() {
-    fs::remove_all(path);
-    fs::create_directories(path);
-  }
-  ~Folder() { fs::remove_all(path); }
-};
 
 /// tag, step and value of every scalar in the folder's event files.
 std::vector<std::string> scalars(const fs::path& folder) {
@@ -35,48 +26,49 @@ std::vector<std::string> scalars(const fs::path& folder) {
 }
 
 TEST(Metrics, AResumedRunDropsWhatCameAfterItsCheckpoint) {
-  const Folder folder;
+  const tests::Folder folder("metrics");
   {
-    Metrics metrics(folder.path, 0);
+    Metrics metrics(folder.path(), 0);
     for (std::int64_t step : {10, 20, 30}) metrics.write_heldout(step, 4.0 + 0.01 * static_cast<double>(step), 0.1, 5);
   }
-  std::ofstream(folder.lines, std::ios::app) << "{\"step\": 35, \"heldout_b";  // cut off in the middle of a line
-  Metrics(folder.path, 20).write_heldout(40, 7, 0.2, 5);
-  const auto curve = read_curve(folder.lines, "heldout_bits");
+  std::ofstream(folder / "metrics.jsonl", std::ios::app)
+      << "{\"step\": 35, \"heldout_b";  // cut off in the middle of a line
+  Metrics(folder.path(), 20).write_heldout(40, 7, 0.2, 5);
+  const auto curve = read_curve(folder / "metrics.jsonl", "heldout_bits");
   ASSERT_EQ(curve.size(), 3u);
   EXPECT_EQ(curve[1].step, 20);
   EXPECT_DOUBLE_EQ(curve[1].value, 4.2);
   EXPECT_EQ(curve[2].step, 40);
   EXPECT_DOUBLE_EQ(curve[2].standard_error, 0.2);
-  EXPECT_EQ(scalars(folder.path), (std::vector<std::string>{"10 heldout/bits 4.1", "10 heldout/standard_error 0.1",
-                                                            "20 heldout/bits 4.2", "20 heldout/standard_error 0.1",
-                                                            "40 heldout/bits 7", "40 heldout/standard_error 0.2"}));
+  EXPECT_EQ(scalars(folder.path()), (std::vector<std::string>{"10 heldout/bits 4.1", "10 heldout/standard_error 0.1",
+                                                              "20 heldout/bits 4.2", "20 heldout/standard_error 0.1",
+                                                              "40 heldout/bits 7", "40 heldout/standard_error 0.2"}));
 }
 
 TEST(Metrics, TheHeldOutBoundsAreATable) {
-  const Folder folder;
-  EXPECT_EQ(heldout_table(folder.path, std::nullopt), "");
-  Metrics metrics(folder.path, 0);
+  const tests::Folder folder("metrics");
+  EXPECT_EQ(heldout_table(folder.path(), std::nullopt), "");
+  Metrics metrics(folder.path(), 0);
   metrics.write_heldout(250, 4.25, 0.125, 5);
   metrics.write_heldout(500, 3.5, 0.0625, 5);
-  EXPECT_EQ(heldout_table(folder.path, std::nullopt),
+  EXPECT_EQ(heldout_table(folder.path(), std::nullopt),
             "      step  held-out bound, bits/dim\n"
             "       250  4.2500 ± 0.1250\n"
             "       500  3.5000 ± 0.0625\n");
-  EXPECT_EQ(heldout_table(folder.path, 3.25),
+  EXPECT_EQ(heldout_table(folder.path(), 3.25),
             "      step  held-out bound, bits/dim  above the entropy\n"
             "       250  4.2500 ± 0.1250           +1.0000\n"
             "       500  3.5000 ± 0.0625           +0.2500\n");
 }
 
 TEST(Metrics, EveryFigureOfAStretchIsShownAndNoEmptyBin) {
-  const Folder folder;
+  const tests::Folder folder("metrics");
   core::objective::LossBits loss;
   loss.add({}, 0.5, 0.25);
-  Metrics(folder.path, 0)
+  Metrics(folder.path(), 0)
       .write(
           {.step = 3, .steps = 9, .loss = loss, .gradient_norm = 0.5, .learning_rate = 0.25, .images_per_second = 8});
-  const auto found = scalars(folder.path);
+  const auto found = scalars(folder.path());
   ASSERT_EQ(found.size(), 5u);
   EXPECT_EQ(found[0], fmt::format("3 training/loss_bits {:.6g}", loss.mean()));
   EXPECT_EQ(found[1], "3 training/gradient_norm 0.5");

@@ -10,6 +10,8 @@
 #include <fstream>
 #include <string>
 
+#include "tests/folder.h"
+
 namespace tests {
 
 struct Outcome {
@@ -52,21 +54,5 @@ inline std::string mpirun(int ranks) {
          "OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_btl_vader_single_copy_mechanism=none mpirun --quiet -n " +
          std::to_string(ranks) + " ";
 }
-
-/// An empty folder that is removed at the end.
-class Folder {
- public:
-  explicit Folder(const std::string& name)
-      : path_(std::filesystem::temp_directory_path() / ("scoremle_" + name + "_" + std::to_string(getpid()))) {
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-  std::string text() const { return path_.string(); }
-
- private:
-  std::filesystem::path path_;
-};
 
 }  // namespace tests

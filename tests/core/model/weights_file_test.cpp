@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "kernels/check.h"
+#include "tests/folder.h"
 #include "tests/shared_data.h"
 
 namespace core::model {
@@ -16,12 +17,12 @@ namespace {
 namespace fs = std::filesystem;
 
 struct File {
-  explicit File(const std::string& name) : path(fs::path(testing::TempDir()) / name) {}
-  ~File() { fs::remove(path); }
+  explicit File(const std::string& name) : folder("weights_file"), path(folder / name) {}
   std::string bytes() const {
     std::ifstream in(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
   }
+  tests::Folder folder;
   fs::path path;
 };
 
