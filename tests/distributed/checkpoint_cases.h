@@ -12,6 +12,7 @@
 #include "distributed/checkpoint_store.h"
 #include "distributed/sections.h"
 #include "tests/distributed/pseudo_gradients.h"
+#include "tests/folder.h"
 
 namespace distributed::testing {
 
@@ -74,27 +75,16 @@ inline std::int64_t loaded_step(Communicator& communicator, CheckpointStore& sto
   return loaded->step;
 }
 
-/// A directory of this test, empty at its beginning and gone at its end.
-class TestDirectory {
+/// A folder of checkpoints.
+class TestDirectory : public tests::Folder {
  public:
-  explicit TestDirectory(const std::string& name)
-      : path_(std::filesystem::temp_directory_path() / ("scoremle_" + name + "_" + std::to_string(getpid()))) {
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
-  }
-  ~TestDirectory() { std::filesystem::remove_all(path_); }
-  TestDirectory(const TestDirectory&) = delete;
-  TestDirectory& operator=(const TestDirectory&) = delete;
-  const std::filesystem::path& path() const { return path_; }
+  using tests::Folder::Folder;
   std::filesystem::path checkpoint(std::int64_t step, std::int64_t generation = 1) const {
-    return checkpoint_folder(path_) / CheckpointName{step, generation}.text();
+    return checkpoint_folder(path()) / CheckpointName{step, generation}.text();
   }
   std::vector<std::string> names(const std::string& prefix) const {
-    return names_with_prefix(checkpoint_folder(path_), prefix);
+    return names_with_prefix(checkpoint_folder(path()), prefix);
   }
-
- private:
-  std::filesystem::path path_;
 };
 
 }  // namespace distributed::testing
