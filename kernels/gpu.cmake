@@ -1,0 +1,59 @@
+# Kernels for the GPU, kernels/*.cu: as g++ compiles them for the emulated device of kernels/simt, and as nvcc does.
+file(GLOB gpu_kernels CONFIGURE_DEPENDS kernels/*.cu)
+
+if(NOT SCOREMLE_TESTS)
+  return()
+endif()
+
+# The emulated device, but for how it switches stacks: by the CPU's own instructions where we have them.
+file(GLOB simt_sources CONFIGURE_DEPENDS kernels/simt/*.cpp)
+list(FILTER simt_sources EXCLUDE REGEX "/(switch_[a-z0-9_]*|thread_hooks)\\.cpp$")
+add_library(kernels_simt STATIC ${simt_sources})
+target_link_libraries(kernels_simt PUBLIC kernels)
+set(simt_switch kernels/simt/switch_ucontext.cpp)
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+  set(simt_switch kernels/simt/switch_x86_64.cpp)
+endif()
+
+# Tests, compiled once: their own, and those of the records that have a kernel.
+file(GLOB emulated_tests CONFIGURE_DEPENDS tests/kernels/simt/*.cpp tests/kernels/emulated/*.cpp)
+foreach(kernel ${gpu_kernels})
+  get_filename_component(stem ${kernel} NAME_WE)
+  list(APPEND emulated_tests tests/kernels/${stem}_test.cpp)
+endforeach()
+add_library(emulated_tests OBJECT ${emulated_tests})
+target_link_libraries(emulated_tests PUBLIC kernels_simt GTest::gtest_main)
+target_include_directories(emulated_tests PRIVATE tests/kernels/emulated)
+of_tests(emulated_tests)
+
+# emulated_kernels(<way> <option>...): all that is written in .cu, compiled by g++ in one way.
+file(GLOB probes CONFIGURE_DEPENDS tests/kernels/simt/*.cu)
+set_source_files_properties(${gpu_kernels} ${probes} PROPERTIES LANGUAGE CXX)
+function(emulated_kernels way)
+  add_library(emulated_kernels_${way} OBJECT ${gpu_kernels} ${probes})
+  target_link_libraries(emulated_kernels_${way} PUBLIC kernels)
+  target_compile_options(emulated_kernels_${way} PRIVATE -Wno-unknown-pragmas ${ARGN})
+endfunction()
+
+# emulated_program(<name> <way> <source>...): the tests with the kernels of one way.
+function(emulated_program name way)
+  add_executable(test_simt_${name} ${ARGN})
+  target_link_libraries(test_simt_${name} PRIVATE emulated_tests emulated_kernels_${way} kernels_simt GTest::gtest_main)
+  gtest_discover_tests(test_simt_${name} TEST_PREFIX kernels/emulated/${name}/ WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+                       DISCOVERY_MODE PRE_TEST
+                       PROPERTIES TIMEOUT 600 ENVIRONMENT "${test_environment};ASAN_OPTIONS=detect_leaks=0")
+endfunction()
+
+emulated_kernels(fast -O2 -ftrivial-auto-var-init=pattern)
+emulated_program(fast fast ${simt_switch})
+emulated_program(portable fast kernels/simt/switch_ucontext.cpp)
+if(NOT SCOREMLE_SANITIZE)
+  file(GLOB address_tests CONFIGURE_DEPENDS tests/kernels/simt/sanitized/*.cpp)
+  emulated_kernels(sanitized -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  emulated_program(sanitized sanitized ${simt_switch} ${address_tests})
+  target_link_options(test_simt_sanitized PRIVATE -fsanitize=address,undefined)
+  # The calls that the compiler inserts are answered by our own hooks, not by the thread sanitizer's library.
+  file(GLOB race_tests CONFIGURE_DEPENDS tests/kernels/simt/race/*.cpp)
+  emulated_kernels(race -O1 -g1 -fsanitize=thread --param=tsan-instrument-func-entry-exit=0)
+  emulated_program(race race ${simt_switch} kernels/simt/thread_hooks.cpp ${race_tests})
+endif()
