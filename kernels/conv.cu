@@ -5,6 +5,28 @@
 namespace kernels::BACKEND {
 namespace {
 
+/// moments[n,c,2] from the parts that StoreOutput leaves.
+__global__ void __launch_bounds__(block_threads)
+    finish_moments_kernel(PixelRows rows, PartMoments parts, float2* moments) {
+  for (std::int64_t i = first_item(); i < static_cast<std::int64_t>(rows.n) * parts.channels; i += item_stride()) {
+    Moments all;
+    for (int part = 0; part < parts.parts && rows.pixels_of_part(part) > 0; ++part)
+      all.add(parts.at(static_cast<int>(i / parts.channels), part, static_cast<int>(i % parts.channels)),
+              rows.pixels_of_part(part));
+    moments[i] = make_float2(all.mean(), all.variance());
+  }
+}
+
+/// sums[n,c,2] of dz and dz (x - mean)/std from the parts, which lack 1/std.
+__global__ void __launch_bounds__(block_threads)
+    finish_sums_kernel(PixelRows rows, PartSums parts, GroupStatistics statistics, float2* sums) {
+  for (std::int64_t i = first_item(); i < static_cast<std::int64_t>(rows.n) * parts.channels; i += item_stride()) {
+    const int image = static_cast<int>(i / parts.channels), c = static_cast<int>(i % parts.channels);
+    const TwoSums all = combined_sums(rows, parts, image, c);
+    sums[i] = make_float2(static_cast<float>(all.first), static_cast<float>(all.second * statistics.at(image, c).y));
+  }
+}
+
 template <int width, typename Tile>
 Step convolve(const Conv& op, const ConvExtents& extents, void* stream) {
   const PixelRows rows = pixel_rows(extents.out, Tile::rows);

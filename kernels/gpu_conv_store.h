@@ -3,7 +3,7 @@
 #pragma once
 
 #include "kernels/gpu_conv_operands.h"
-#include "kernels/gpu_conv_sums.h"
+#include "kernels/moments.h"
 
 namespace kernels::BACKEND {
 
@@ -33,6 +33,8 @@ __device__ __forceinline__ void each_part(const PixelRows& rows, int columns, in
     if (part.rows > 0 && column + i % block_columns < columns) f(part, i % block_columns);
   }
 }
+
+using PartMoments = PartsOf<PivotedSums>;
 
 /// y = scale (sums + bias + embedding + residual), and what its parts know of their moments.
 template <int width>
@@ -74,6 +76,13 @@ struct StoreOutput {
   }
 };
 
+/// Mean and 1/std of a channel's group.
+struct GroupStatistics {
+  const float2* data;  // [n,groups]
+  int groups, group_channels;
+  __device__ float2 at(int image, int c) const { return data[image * groups + c / group_channels]; }
+};
+
 /// dz from du, and over its parts the sums of dz and dz (x - mean); mean of the norm's group.
 template <int width>
 struct StoreGradient {
@@ -105,6 +114,20 @@ struct StoreGradient {
       }
       parts.at(part.image, part.part, c) = make_float2(sum, centred);
     });
+  }
+};
+
+/// For sum_parts: dz and dz (x - mean) of one pixel and channel.
+template <int width>
+struct GradientOfNorm {
+  Source<width> source;
+  ConstArray dz;
+  GroupStatistics statistics;
+  __device__ float2 operator()(const Pixel& at, int c) const {
+    const float gradient =
+        dz.at<1>(at.image * (static_cast<std::int64_t>(source.h) * source.w * source.c) + source.element(at, c))
+            .value[0];
+    return make_float2(gradient, gradient * (source.template x<1>(at, c).value[0] - statistics.at(at.image, c).x));
   }
 };
 

@@ -1,6 +1,8 @@
 #include "kernels/linear.h"
 
-#include "kernels/gpu_conv.h"
+#include "kernels/gpu_choice.h"
+#include "kernels/gpu_column_sums.h"
+#include "kernels/gpu_matrix.h"
 
 namespace kernels::BACKEND {
 namespace {

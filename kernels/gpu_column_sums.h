@@ -1,13 +1,10 @@
-// Sums over the pixels of images around a convolution: moments, and what norms and biases need; for kernels only.
+// Sums of the columns of images or rows, for the gradients of biases; for kernels only.
 #pragma once
 
-#include "kernels/gpu_conv_source.h"
-#include "kernels/moments.h"
+#include "kernels/gpu_pixels.h"
 #include "kernels/scratch.h"
 
 namespace kernels::BACKEND {
-
-using PartMoments = PartsOf<PivotedSums>;
 
 /// Parts without pixels hold nothing.
 __device__ inline TwoSums combined_sums(const PixelRows& rows, const PartSums& parts, int image, int c) {
@@ -18,49 +15,6 @@ __device__ inline TwoSums combined_sums(const PixelRows& rows, const PartSums& p
   }
   return sums;
 }
-
-/// moments[n,c,2] from the parts that StoreOutput leaves.
-static __global__ void __launch_bounds__(block_threads)
-    finish_moments_kernel(PixelRows rows, PartMoments parts, float2* moments) {
-  for (std::int64_t i = first_item(); i < static_cast<std::int64_t>(rows.n) * parts.channels; i += item_stride()) {
-    Moments all;
-    for (int part = 0; part < parts.parts && rows.pixels_of_part(part) > 0; ++part)
-      all.add(parts.at(static_cast<int>(i / parts.channels), part, static_cast<int>(i % parts.channels)),
-              rows.pixels_of_part(part));
-    moments[i] = make_float2(all.mean(), all.variance());
-  }
-}
-
-/// Mean and 1/std of a channel's group.
-struct GroupStatistics {
-  const float2* data;  // [n,groups]
-  int groups, group_channels;
-  __device__ float2 at(int image, int c) const { return data[image * groups + c / group_channels]; }
-};
-
-/// sums[n,c,2] of dz and dz (x - mean)/std from the parts, which lack 1/std.
-static __global__ void __launch_bounds__(block_threads)
-    finish_sums_kernel(PixelRows rows, PartSums parts, GroupStatistics statistics, float2* sums) {
-  for (std::int64_t i = first_item(); i < static_cast<std::int64_t>(rows.n) * parts.channels; i += item_stride()) {
-    const int image = static_cast<int>(i / parts.channels), c = static_cast<int>(i % parts.channels);
-    const TwoSums all = combined_sums(rows, parts, image, c);
-    sums[i] = make_float2(static_cast<float>(all.first), static_cast<float>(all.second * statistics.at(image, c).y));
-  }
-}
-
-/// For sum_parts: dz and dz (x - mean) of one pixel and channel.
-template <int width>
-struct GradientOfNorm {
-  Source<width> source;
-  ConstArray dz;
-  GroupStatistics statistics;
-  __device__ float2 operator()(const Pixel& at, int c) const {
-    const float gradient =
-        dz.at<1>(at.image * (static_cast<std::int64_t>(source.h) * source.w * source.c) + source.element(at, c))
-            .value[0];
-    return make_float2(gradient, gradient * (source.template x<1>(at, c).value[0] - statistics.at(at.image, c).x));
-  }
-};
 
 /// For sum_parts: the element itself of images [n,h,w,c].
 struct ElementOf {
