@@ -1,7 +1,7 @@
 // Which kernel serves a record: how many channels are handled together, and which tile; for kernels only.
 #pragma once
 
-#include "kernels/gpu_tiles.h"
+#include "kernels/gpu_product.h"
 
 namespace kernels::BACKEND {
 

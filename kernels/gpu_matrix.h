@@ -1,6 +1,7 @@
 // Matrices in memory as operands of the matrix product and as what becomes of it, see gpu_product.h; for kernels only.
 #pragma once
 
+#include "kernels/conv.h"
 #include "kernels/gpu_array.h"
 #include "kernels/gpu_product.h"
 
