@@ -48,7 +48,7 @@ if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
 endif()
 
 # Tests, compiled once: their own, and those of the records that have a kernel.
-file(GLOB emulated_tests CONFIGURE_DEPENDS tests/kernels/simt/*.cpp tests/kernels/emulated/*.cpp)
+file(GLOB emulated_tests CONFIGURE_DEPENDS tests/kernels/simt/*_test.cpp tests/kernels/emulated/*.cpp)
 foreach(kernel ${gpu_kernels})
   get_filename_component(stem ${kernel} NAME_WE)
   list(APPEND emulated_tests tests/kernels/${stem}_test.cpp)
@@ -67,27 +67,28 @@ function(emulated_kernels way)
   target_compile_options(emulated_kernels_${way} PRIVATE -Wno-unknown-pragmas ${ARGN})
 endfunction()
 
-# emulated_program(<name> <way> <source>...): the tests with the kernels of one way.
-function(emulated_program name way)
+# emulated_program(<name> <way> <filter of tests> <source>...): tests with the kernels of one way.
+function(emulated_program name way filter)
   add_executable(test_simt_${name} ${ARGN})
   target_link_libraries(test_simt_${name} PRIVATE emulated_tests emulated_kernels_${way} kernels_simt GTest::gtest_main)
-  gtest_discover_tests(test_simt_${name} TEST_PREFIX kernels/emulated/${name}/ WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+  gtest_discover_tests(test_simt_${name} TEST_PREFIX kernels/emulated/${name}/ TEST_FILTER ${filter} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
                        DISCOVERY_MODE PRE_TEST
                        PROPERTIES TIMEOUT 600 ENVIRONMENT "${test_environment};ASAN_OPTIONS=detect_leaks=0")
 endfunction()
 
+set(orders tests/kernels/simt)
 emulated_kernels(fast -O2 -ftrivial-auto-var-init=pattern)
-emulated_program(fast fast ${simt_switch})
-emulated_program(portable fast kernels/simt/switch_ucontext.cpp)
+emulated_program(fast fast * ${simt_switch} ${orders}/orders_all.cpp)
+emulated_program(portable fast Barriers.*:Warps.*:Memory.*:Tile.* kernels/simt/switch_ucontext.cpp ${orders}/orders_all.cpp)
 if(NOT SCOREMLE_SANITIZE)
   file(GLOB address_tests CONFIGURE_DEPENDS tests/kernels/simt/sanitized/*.cpp)
   emulated_kernels(sanitized -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
-  emulated_program(sanitized sanitized ${simt_switch} ${address_tests})
+  emulated_program(sanitized sanitized * ${simt_switch} ${orders}/orders_one.cpp ${address_tests})
   target_link_options(test_simt_sanitized PRIVATE -fsanitize=address,undefined)
   # The calls that the compiler inserts are answered by our own hooks, not by the thread sanitizer's library.
   file(GLOB race_tests CONFIGURE_DEPENDS tests/kernels/simt/race/*.cpp)
   emulated_kernels(race -O1 -g1 -fsanitize=thread --param=tsan-instrument-func-entry-exit=0)
-  emulated_program(race race ${simt_switch} kernels/simt/thread_hooks.cpp ${race_tests})
+  emulated_program(race race *-LargeTiles.* ${simt_switch} ${orders}/orders_one.cpp kernels/simt/thread_hooks.cpp ${race_tests})
 endif()
 
 if(SCOREMLE_CUDA)

@@ -33,4 +33,10 @@ std::tuple<> narrow_operands(Op&) {
   return {};
 }
 
+/// How far from the f32 result they may then be, as a share of the largest element.
+template <typename Op>
+double narrow_tolerance(const Op&) {
+  return 0;
+}
+
 }  // namespace kernels::test

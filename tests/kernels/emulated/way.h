@@ -6,11 +6,13 @@
 #include <tuple>
 #include <vector>
 
+#include "kernels/attention.h"
 #include "kernels/gpu_context.h"
 #include "kernels/loss.h"
 #include "kernels/norm.h"
 #include "kernels/perturb.h"
 #include "kernels/pointwise.h"
+#include "kernels/resample.h"
 #include "tests/kernels/simt/devices.h"
 
 namespace kernels::test {
@@ -79,6 +81,41 @@ inline auto narrow_operands(NoiseLossGradient& op) {
 }
 inline auto narrow_operands(NormGradient& op) {
   return std::tie(op.dz, op.x0, op.x1, op.dx0, op.dx1);
+}
+
+inline auto narrow_operands(Resize& op) {
+  return std::tie(op.x, op.y);
+}
+inline auto narrow_operands(ResizeGradient& op) {
+  return std::tie(op.dy, op.dx);
+}
+inline auto narrow_operands(Conv& op) {
+  return std::tie(op.x0, op.x1, op.residual, op.y);
+}
+inline auto narrow_operands(ConvDataGradient& op) {
+  return std::tie(op.dy, op.x0, op.x1, op.dz);
+}
+inline auto narrow_operands(ConvWeightGradient& op) {
+  return std::tie(op.dy, op.x0, op.x1);
+}
+inline auto narrow_operands(Attention& op) {
+  return std::tie(op.qkv, op.y);
+}
+inline auto narrow_operands(AttentionGradient& op) {
+  return std::tie(op.qkv, op.y, op.dy, op.dqkv);
+}
+
+/// How far from the f32 result they may then be, as a share of the largest element. Tensor cores read both operands
+/// rounded to 2^-9 of themselves; what is stored is rounded once more.
+template <typename Op>
+double narrow_tolerance(const Op&) {
+  return 0;
+}
+template <typename Op>
+requires std::is_same_v<Op, Conv> || std::is_same_v<Op, ConvDataGradient> || std::is_same_v<Op, ConvWeightGradient> ||
+    std::is_same_v<Op, Attention> || std::is_same_v<Op, AttentionGradient>
+double narrow_tolerance(const Op&) {
+  return 0x1p-7;
 }
 
 }  // namespace kernels::test
