@@ -36,7 +36,7 @@ inline void expect_close(const std::vector<double>& got, const std::vector<doubl
 }
 
 class Arena {
-  using Block = std::vector<std::byte>;  // guard, data, guard
+  using Block = std::vector<std::byte, BlockAllocator<std::byte>>;  // guard, data, guard
 
  public:
   explicit Arena(unsigned seed) : random_(seed) {}
@@ -102,6 +102,7 @@ class Arena {
     Block scratch(step.scratch_bytes + 2 * guard + 64, mark);
     const std::size_t shift = 64 - reinterpret_cast<std::uintptr_t>(scratch.data()) % 64;
     step.run(Memory{base, scratch.data() + guard + shift});
+    way.finish();
     std::apply([&](auto&... operands) { (expect_untouched(operands, before), ...); }, op.operands());
     for (const Block& block : blocks_) expect_guards(block);
     for (std::size_t i = step.scratch_bytes + guard + shift; i < scratch.size(); ++i)
