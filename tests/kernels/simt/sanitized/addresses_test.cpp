@@ -21,7 +21,8 @@ TEST(Addresses, WithinBoundsAreFine) {
 }
 
 TEST(AddressesDeathTest, BeyondBoundsAreNamed) {
-  EXPECT_DEATH(touch(Fault::past_static, 65), "addresses.cu:10.*insufficient space|global-buffer-overflow(.|\n)*addresses.cu:10");
+  EXPECT_DEATH(touch(Fault::past_static, 65),
+               "addresses.cu:10.*insufficient space|global-buffer-overflow(.|\n)*addresses.cu:10");
   EXPECT_DEATH(touch(Fault::past_an_inner_extent, 17), "addresses.cu:17.*index 16 out of bounds");
   EXPECT_DEATH(touch(Fault::past_dynamic, 63), "heap-buffer-overflow(.|\n)*addresses.cu:24");
   EXPECT_DEATH(touch(Fault::past_global, 65), "heap-buffer-overflow(.|\n)*addresses.cu:30");
