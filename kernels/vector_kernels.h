@@ -25,7 +25,8 @@ struct TileRow {
 }  // namespace winograd
 
 struct VectorKernels {
-  int lanes;  // floats of a vector; channel counts are multiples of it
+  int lanes;         // floats of a vector; channel counts are multiples of it
+  int most_rows[3];  // of a product whose sums stay in registers, by its vectors of columns
   /// Any number of rows, 1 or 2 vectors of columns.
   void (*multiply[2])(const Product& product, std::int64_t rows, int vectors);  // by Adjacent
 

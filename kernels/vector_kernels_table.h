@@ -10,6 +10,7 @@ template <typename Isa>
 constexpr VectorKernels vector_kernels_for() {
   using namespace winograd;
   return {.lanes = Isa::lanes,
+          .most_rows = {Isa::most_rows[0], Isa::most_rows[1], Isa::most_rows[2]},
           .multiply = {Multiply<Isa, Adjacent::depth>::run, Multiply<Isa, Adjacent::rows>::run},
           .transform_input = transform_input<Isa>,
           .transform_output_gradient = transform_output_gradient<Isa>,

@@ -1,6 +1,7 @@
 #include "kernels/winograd.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "kernels/check.h"
 #include "kernels/parallel.h"
@@ -34,8 +35,7 @@ class TileProducts {
         threads_(threads),
         vectors_(outputs_ % (2 * kernels.lanes) == 0 ? 2 : 1),
         share_tiles_(outputs_ > tiling_.tiles()),
-        block_rows_(std::clamp<std::int64_t>(block_floats / (coefficients * padded(inputs_) * tiling_.columns()), 1,
-                                             tiling_.rows())) {
+        block_rows_(std::clamp<std::int64_t>(block_rows(), 1, tiling_.rows())) {
     const std::int64_t block_tiles = block_rows_ * tiling_.columns();
     tile_matrix_ = padded((share_tiles_ ? tiling_.tiles() : block_tiles) * padded(inputs_));
     weight_matrix_ = padded(inputs_ * width());
@@ -55,7 +55,15 @@ class TileProducts {
   }
 
  private:
-  static constexpr std::int64_t block_floats = 1 << 16;
+  static constexpr std::int64_t block_floats = 1 << 16, most_floats = 1 << 17;
+
+  /// Tile rows of a block: a multiple of as many as fill the registers of the products, if those stay in the cache.
+  std::int64_t block_rows() const {
+    const std::int64_t columns = tiling_.columns(), row_floats = coefficients * padded(inputs_) * columns;
+    const std::int64_t fit = block_floats / row_floats;
+    const std::int64_t full = std::lcm<std::int64_t>(columns, kernels_->most_rows[vectors_]) / columns;
+    return full * row_floats > most_floats ? fit : std::max<std::int64_t>(fit / full, 1) * full;
+  }
 
   std::int64_t width() const { return vectors_ * kernels_->lanes; }  // outputs of a panel
   std::int64_t panels() const { return outputs_ / width(); }
