@@ -33,7 +33,7 @@ class EmulatedDevice : public kernels::Device {
   }
 
   std::shared_ptr<std::size_t> free_;
-  Device stream_;
+  simt::Device stream_;
 };
 
 }  // namespace
