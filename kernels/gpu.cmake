@@ -1,7 +1,7 @@
 # Kernels for the GPU, kernels/*.cu: as g++ compiles them for the emulated device of kernels/simt, and as nvcc does.
 file(GLOB gpu_kernels CONFIGURE_DEPENDS kernels/*.cu)
 
-# As nvcc compiles them: the library kernels_cuda, where there is an nvcc.
+# As nvcc compiles them, where there is one, and the GPU as a device: the library kernels_cuda.
 find_program(SCOREMLE_NVCC nvcc HINTS /usr/local/cuda/bin ENV CUDA_HOME PATH_SUFFIXES bin)
 if(SCOREMLE_NVCC)
   set(nvcc_found ON)
@@ -28,9 +28,12 @@ if(SCOREMLE_CUDA)
     list(APPEND cuda_objects ${object})
     list(APPEND ptxas_output ${object}.ptxas)
   endforeach()
-  add_library(kernels_cuda STATIC ${cuda_objects})
-  set_target_properties(kernels_cuda PROPERTIES LINKER_LANGUAGE CXX)
+  add_library(kernels_cuda STATIC ${cuda_objects} kernels/cuda/device.cpp kernels/cuda/staging.cpp)
+  target_include_directories(kernels_cuda SYSTEM PRIVATE ${cuda_root}/include)
   target_link_libraries(kernels_cuda PUBLIC kernels ${SCOREMLE_CUDART} rt dl)
+else()
+  add_library(kernels_cuda STATIC kernels/cuda/absent.cpp)
+  target_link_libraries(kernels_cuda PUBLIC kernels)
 endif()
 
 if(NOT SCOREMLE_TESTS)
