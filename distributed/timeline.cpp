@@ -9,8 +9,8 @@
 
 namespace distributed {
 
-void Timeline::add(const std::string& name, double begin, const std::string& detail) {
-  events_.push_back({name, detail, begin, now() - begin});
+void Timeline::add(const std::string& name, double begin, double seconds, const std::string& detail) {
+  events_.push_back({name, detail, begin, seconds});
 }
 
 std::string Timeline::events(int rank) const {
@@ -31,17 +31,19 @@ Timeline::Span::Span(Timeline* timeline, std::string name)
     : timeline_(timeline), name_(std::move(name)), begin_(timeline ? timeline->now() : 0) {}
 
 Timeline::Span::~Span() {
-  if (timeline_) timeline_->add(name_, begin_);
+  if (timeline_) timeline_->add(name_, begin_, timeline_->now() - begin_);
 }
 
 void run(core::program::Executor& executor, const core::program::Program& program, Timeline* timeline) {
   if (!timeline) return executor.run();
-  double begin = timeline->now();
-  executor.run([&](std::size_t record) {
-    const core::program::Op& op = program.ops()[record];
-    timeline->add(kernels::name(op), begin, core::program::written_by(op, program));
-    begin = timeline->now();
-  });
+  const double begin = timeline->now();
+  double last_end = 0;
+  const std::vector<double> ends = executor.run_timed();
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    const core::program::Op& op = program.ops()[i];
+    timeline->add(kernels::name(op), begin + last_end, ends[i] - last_end, core::program::written_by(op, program));
+    last_end = ends[i];
+  }
 }
 
 void write_timeline(const std::filesystem::path& file, std::span<const std::string> events) {

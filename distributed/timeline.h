@@ -16,8 +16,8 @@ class Timeline {
  public:
   /// Seconds since it was made.
   double now() const { return timer_.seconds(); }
-  /// Something that began at `begin` and ends now; what lies within it in time is shown below it.
-  void add(const std::string& name, double begin, const std::string& detail = "");
+  /// Something that began at `begin`; what lies within it in time is shown below it.
+  void add(const std::string& name, double begin, double seconds, const std::string& detail = "");
   /// Events of Chrome's trace format, separated by commas; the viewer's process is the rank.
   std::string events(int rank) const;
 

@@ -22,9 +22,7 @@ struct AttentionSize {
         heads(head_count),
         d(c / heads),
         scale(1 / std::sqrt(static_cast<float>(d))) {
-    ensure(qkv.shape[3] == 3 * c && c % heads == 0, "attention's channels are q, k, v of whole heads");
-    ensure(y.shape == Shape{n, qkv.shape[1], qkv.shape[2], c}, "attention's output is [n,h,w,c]");
-    ensure(logsumexp.shape == Shape{n, heads, tokens}, "attention's logsumexp is [n,heads,h*w]");
+    check_attention(qkv, y, logsumexp, head_count);
   }
   static constexpr std::int64_t max_rows = 64;  // of scores at a time: they stay in the second-level cache
   std::int64_t block_rows() const { return std::min(tokens, max_rows); }

@@ -26,6 +26,14 @@ struct AttentionGradient {
   auto operands() { return std::tie(qkv, y, logsumexp, dy, dqkv); }
 };
 
+/// Throws logic_error unless these have the shapes above.
+inline void check_attention(const Tensor& qkv, const Tensor& y, const Tensor& logsumexp, int heads) {
+  const std::int64_t n = qkv.shape[0], h = qkv.shape[1], w = qkv.shape[2], c = qkv.shape[3] / 3;
+  ensure(qkv.shape[3] == 3 * c && c % heads == 0, "attention's channels are q, k, v of whole heads");
+  ensure(y.shape == Shape{n, h, w, c}, "attention's output is [n,h,w,c]");
+  ensure(logsumexp.shape == Shape{n, heads, h * w}, "attention's logsumexp is [n,heads,h*w]");
+}
+
 Step prepare(const Attention&, const CpuContext&);
 Step prepare(const AttentionGradient&, const CpuContext&);
 

@@ -9,27 +9,6 @@
 namespace kernels {
 namespace {
 
-/// The extents of a convolution's source and output, from its output (or the output's gradient) and weights.
-struct ConvExtents {
-  ConvExtents(const Tensor& source, const Tensor& weight, const Tensor& output, Resample resample)
-      : in{source.shape[0], source.shape[1], source.shape[2], weight.shape[3]},
-        v(resampled(in, resample)),
-        size{v.n, v.h, v.w, v.c, weight.shape[0], weight.shape[1]} {
-    const std::int64_t r = weight.shape[1];
-    ensure(weight.shape.rank() == 4 && weight.shape[2] == r && (r == 1 || r == 3), "a convolution is 1x1 or 3x3");
-    if (resample == Resample::stride || resample == Resample::fir_stride || resample == Resample::fir_transpose) {
-      ensure(r == 3, "a convolution that resamples by its own steps is 3x3");
-      size.stride = resample == Resample::fir_transpose ? 1 : 2;
-      size.before = 0;
-      size.after = resample == Resample::stride ? 1 : 0;  // the last tap of the last pixel
-    }
-    out = {v.n, size.output(v.h), size.output(v.w), size.k};
-    ensure(output.shape == Shape{out.n, out.h, out.w, out.c}, "a convolution's output is [n,h',w',k]");
-  }
-  ImageSize in, v, out;
-  ConvSize size;
-};
-
 bool served_by_winograd(const ConvSize& size) {
   return size.keeps_extents() && winograd::serves(vector_kernels(), size);
 }

@@ -54,10 +54,7 @@ void add_rows(std::int64_t pixels, std::int64_t k, const float* __restrict dy, d
 
 Epilogue::Epilogue(const Conv& op, const ImageSize& size, int threads, ScratchLayout& scratch)
     : op_(op), size_(size), blocks_{size.h}, threads_(threads) {
-  ensure(!op.bias || op.bias.shape == Shape{size.c}, "a convolution's bias is [k]");
-  ensure(!op.embedding || op.embedding.shape == Shape{size.n, size.c}, "a convolution's embedding is [n,k]");
-  ensure(!op.residual || op.residual.shape == op.y.shape, "a convolution's residual has the output's shape");
-  ensure(!op.moments || op.moments.shape == Shape{size.n, size.c, 2}, "a convolution's moments are [n,k,2]");
+  check_epilogue(op, size);
   add_ = scratch.add<float>(size.n * size.c);
   if (op.moments) block_moments_ = scratch.add<float>(size.n * blocks_.count() * BlockMoments::parts * size.c);
 }
@@ -91,37 +88,27 @@ BlockMoments Epilogue::block_moments(const Memory& memory, std::int64_t block) c
   return {block_moments_.in(memory) + block * BlockMoments::parts * size_.c, size_.c};
 }
 
-/// Mean and variance of the whole image from those of its blocks: the mean of their variances plus the variance of
-/// their means (Chan, Golub and LeVeque 1983).
+/// Mean and variance of the whole image from its blocks, in their order.
 void Epilogue::combine_moments(const Memory& memory) const {
   const std::int64_t k = size_.c, blocks = blocks_.count();
-  const double pixels = static_cast<double>(size_.h * size_.w);
   float* const moments = memory.at<float>(op_.moments);
   parallel_for(threads_, size_.n, [&](std::int64_t image) {
     for (std::int64_t c = 0; c < k; ++c) {
-      double mean = 0, squares = 0;
-      const auto each_block = [&](auto&& f) {
-        for (std::int64_t b = 0; b < blocks; ++b) {
-          const BlockMoments block = block_moments(memory, image * blocks + b);
-          f(block, static_cast<double>((blocks_.end(b) - blocks_.begin(b)) * size_.w));
-        }
-      };
-      each_block([&](const BlockMoments& block, double count) { mean += count * block.pivot[c] + block.sum[c]; });
-      mean /= pixels;
-      each_block([&](const BlockMoments& block, double count) {
-        const double shift = block.pivot[c] - mean;
-        squares += block.sum_squares[c] + shift * (2 * block.sum[c] + count * shift);
-      });
-      moments[2 * (image * k + c)] = static_cast<float>(mean);
-      moments[2 * (image * k + c) + 1] = static_cast<float>(squares < 0 ? 0 : squares / pixels);  // a NaN stays
+      Moments all;
+      for (std::int64_t b = 0; b < blocks; ++b) {
+        const BlockMoments block = block_moments(memory, image * blocks + b);
+        all.add({block.pivot[c], block.sum[c], block.sum_squares[c]},
+                static_cast<double>((blocks_.end(b) - blocks_.begin(b)) * size_.w));
+      }
+      moments[2 * (image * k + c)] = all.mean();
+      moments[2 * (image * k + c) + 1] = all.variance();
     }
   });
 }
 
 BiasGradient::BiasGradient(const ConvWeightGradient& op, const ImageSize& size, int threads, ScratchLayout& scratch)
     : op_(op), size_(size), blocks_{size.h}, threads_(threads) {
-  ensure(!op.dbias || op.dbias.shape == Shape{size.c}, "a convolution's bias gradient is [k]");
-  ensure(!op.dembedding || op.dembedding.shape == Shape{size.n, size.c}, "a convolution's embedding gradient is [n,k]");
+  check_bias_gradient(op, size);
   block_sums_ = scratch.add<double>(size.n * blocks_.count() * size.c);
   image_sums_ = scratch.add<double>(size.n * size.c);
 }

@@ -3,11 +3,11 @@
 
 #include "kernels/conv.h"
 #include "kernels/conv_prologue.h"
+#include "kernels/moments.h"
 
 namespace kernels {
 
-/// What is known of a channel after some pixels: sums of y - pivot and of its square, in single precision. The pivot is
-/// the first of them, so that a large mean does not drown a small variance.
+/// PivotedSums of each channel of a block, whose first pixel has the pivots.
 struct BlockMoments {
   float *pivot, *sum, *sum_squares;
   static constexpr int parts = 3;

@@ -23,28 +23,6 @@ void map_channels(Activation activation, std::int64_t channels, const float* __r
 
 }  // namespace
 
-ImageSize resampled(const ImageSize& size, Resample resample) {
-  const bool halves = resample == Resample::down || resample == Resample::fir_down || resample == Resample::stride ||
-                      resample == Resample::fir_stride;
-  ensure(!halves || (size.h % 2 == 0 && size.w % 2 == 0), "only images of even height and width are halved");
-  switch (resample) {
-    case Resample::none:
-    case Resample::stride:
-      return size;
-    case Resample::up:
-    case Resample::fir_up:
-      return {size.n, size.h * 2, size.w * 2, size.c};
-    case Resample::down:
-    case Resample::fir_down:
-      return {size.n, size.h / 2, size.w / 2, size.c};
-    case Resample::fir_stride:
-      return {size.n, size.h + 1, size.w + 1, size.c};
-    case Resample::fir_transpose:
-      return {size.n, size.h * 2 + 2, size.w * 2 + 2, size.c};
-  }
-  return size;
-}
-
 PrologueKernel::PrologueKernel(const ImageSize& size, const In& x0, const In& x1, const Prologue& prologue, int threads,
                                ScratchLayout& scratch)
     : size_(size),
@@ -55,14 +33,7 @@ PrologueKernel::PrologueKernel(const ImageSize& size, const In& x0, const In& x1
       prologue_(prologue),
       threads_(threads),
       blocks_{size.h} {
-  const Shape pairs{size.n, size.c, 2};
-  ensure(!x0 || x0.shape == Shape{size.n, size.h, size.w, c0_}, "x0 has the shape of the source");
-  ensure(!x1 || x1.shape == Shape{size.n, size.h, size.w, size.c - c0_}, "x1 has the shape of the source");
-  ensure(bool(prologue.coefficients) == bool(prologue.statistics), "a norm has coefficients and statistics");
-  ensure(!prologue.coefficients || prologue.coefficients.shape == pairs, "coefficients are [n,c,2]");
-  ensure(!prologue.statistics || size.c % prologue.statistics.shape[1] == 0, "groups divide the channels");
-  ensure(bool(prologue.positions) == has_dropout(), "dropout has positions, and nothing else has");
-  ensure(prologue.dropout.rate >= 0 && prologue.dropout.rate < 1, "a dropout rate is in [0, 1)");
+  check_prologue(size, x0, x1, prologue);
   if (has_map()) {
     channel_maps_ = scratch.add<float>(size.n * 4 * size.c);
     block_sums_ = scratch.add<float>(size.n * blocks_.count() * 2 * size.c);

@@ -1,22 +1,12 @@
 // The way of a convolution's sources through its prologue, v = resample(dropout(activation(a x + b))), and back.
 #pragma once
 
-#include "kernels/conv.h"
+#include "kernels/conv_extents.h"
 #include "kernels/fir.h"
 #include "kernels/parallel.h"
 #include "kernels/scratch.h"
 
 namespace kernels {
-
-/// Extents of images; of a convolution's concatenated source, or of what the prologue makes of it.
-struct ImageSize {
-  std::int64_t n, h, w, c;
-  std::int64_t row_elements() const { return w * c; }
-  std::int64_t elements() const { return n * h * row_elements(); }
-};
-
-/// The extents of v. Halving needs even extents.
-ImageSize resampled(const ImageSize& size, Resample resample);
 
 class PrologueKernel {
  public:

@@ -3,12 +3,6 @@
 namespace kernels {
 namespace {
 
-/// v[j] = sum_a k[a] z[step j + a - pad] / divisor, z the source with `zeros` zeros after each pixel.
-struct Filter {
-  std::int64_t step, pad, zeros;
-  float divisor;
-};
-
 void add(Taps& taps, std::int64_t row, float weight) {
   ensure(taps.count < 4, "a filter has four taps");
   taps.row[static_cast<std::size_t>(taps.count)] = row;
@@ -17,35 +11,34 @@ void add(Taps& taps, std::int64_t row, float weight) {
 
 }  // namespace
 
-std::vector<Taps> fir_taps(Resample resample, std::int64_t extent, std::int64_t outputs) {
-  constexpr std::array<float, 4> kernel{1, 3, 3, 1};
-  Filter filter{};
+bool is_filter(Resample resample) {
+  return resample == Resample::fir_up || resample == Resample::fir_down || resample == Resample::fir_stride ||
+         resample == Resample::fir_transpose;
+}
+
+Filter filter_of(Resample resample) {
   switch (resample) {
-    case Resample::none:
-    case Resample::up:
-    case Resample::down:
-    case Resample::stride:
-      return {};
     case Resample::fir_up:
-      filter = {.step = 1, .pad = 2, .zeros = 1, .divisor = 4};
-      break;
+      return {.step = 1, .pad = 2, .zeros = 1, .divisor = 4};
     case Resample::fir_down:
-      filter = {.step = 2, .pad = 1, .zeros = 0, .divisor = 8};
-      break;
+      return {.step = 2, .pad = 1, .zeros = 0, .divisor = 8};
     case Resample::fir_stride:
-      filter = {.step = 1, .pad = 2, .zeros = 0, .divisor = 8};
-      break;
+      return {.step = 1, .pad = 2, .zeros = 0, .divisor = 8};
     case Resample::fir_transpose:
-      filter = {.step = 1, .pad = 3, .zeros = 1, .divisor = 4};
-      break;
+      return {.step = 1, .pad = 3, .zeros = 1, .divisor = 4};
+    default:
+      return {};
   }
+}
+
+std::vector<Taps> fir_taps(Resample resample, std::int64_t extent, std::int64_t outputs) {
+  if (!is_filter(resample)) return {};
+  const Filter filter = filter_of(resample);
   std::vector<Taps> taps(static_cast<std::size_t>(outputs));
-  for (std::int64_t j = 0; j < outputs; ++j) {
-    for (std::int64_t a = 0; a < 4; ++a) {
-      const std::int64_t z = filter.step * j + a - filter.pad;
-      if (z < 0 || z % (filter.zeros + 1) != 0 || z / (filter.zeros + 1) >= extent) continue;
-      add(taps[static_cast<std::size_t>(j)], z / (filter.zeros + 1),
-          kernel[static_cast<std::size_t>(a)] / filter.divisor);
+  for (std::size_t j = 0; j < taps.size(); ++j) {
+    for (int a = 0; a < Filter::taps; ++a) {
+      const FilterTap tap = filter.source(static_cast<int>(j), a, static_cast<int>(extent));
+      if (tap.at >= 0) add(taps[j], tap.at, tap.weight);
     }
   }
   return taps;

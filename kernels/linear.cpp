@@ -35,7 +35,7 @@ float dot(std::int64_t count, const float* __restrict a, const float* __restrict
 
 Step prepare(const Linear& op, const CpuContext& context) {
   const std::int64_t m = op.x.shape[0], c = op.x.shape[1], k = op.y.shape[1];
-  ensure(op.weight.shape == Shape{k, c} && op.y.shape == Shape{m, k}, "Linear takes x[m,c], weight[k,c], y[m,k]");
+  check_linear(op.x, op.weight, op.y);
   ensure(!op.bias || op.bias.shape == Shape{k}, "Linear's bias is [k]");
   return {[=, threads = context.threads](const Memory& memory) {
     const float *const x = memory.at<float>(op.x), *const weight = memory.at<float>(op.weight);
@@ -49,7 +49,7 @@ Step prepare(const Linear& op, const CpuContext& context) {
 
 Step prepare(const LinearDataGradient& op, const CpuContext& context) {
   const std::int64_t m = op.dx.shape[0], c = op.dx.shape[1], k = op.dy.shape[1];
-  ensure(op.weight.shape == Shape{k, c} && op.dy.shape == Shape{m, k}, "Linear takes x[m,c], weight[k,c], y[m,k]");
+  check_linear(op.dx, op.weight, op.dy);
   return {[=, threads = context.threads](const Memory& memory) {
     multiply(threads, m, c, k, Matrix{memory.at<float>(op.dy), k}, Matrix{memory.at<float>(op.weight), c}, op.mode,
              memory.at<float>(op.dx));
@@ -58,7 +58,7 @@ Step prepare(const LinearDataGradient& op, const CpuContext& context) {
 
 Step prepare(const LinearWeightGradient& op, const CpuContext& context) {
   const std::int64_t m = op.x.shape[0], c = op.x.shape[1], k = op.dy.shape[1];
-  ensure(op.dweight.shape == Shape{k, c} && op.dy.shape == Shape{m, k}, "Linear takes x[m,c], weight[k,c], y[m,k]");
+  check_linear(op.x, op.dweight, op.dy);
   ensure(!op.dbias || op.dbias.shape == Shape{k}, "Linear's bias gradient is [k]");
   return {[=, threads = context.threads](const Memory& memory) {
     const float* const dy = memory.at<float>(op.dy);

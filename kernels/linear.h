@@ -30,6 +30,12 @@ struct LinearWeightGradient {
   auto operands() { return std::tie(dy, x, dweight, dbias); }
 };
 
+/// Throws logic_error unless these are x[m,c], weight[k,c], y[m,k], or their gradients.
+inline void check_linear(const Tensor& x, const Tensor& weight, const Tensor& y) {
+  ensure(weight.shape == Shape{y.shape[1], x.shape[1]} && y.shape == Shape{x.shape[0], y.shape[1]},
+         "Linear takes x[m,c], weight[k,c], y[m,k]");
+}
+
 Step prepare(const Linear&, const CpuContext&);
 Step prepare(const LinearDataGradient&, const CpuContext&);
 Step prepare(const LinearWeightGradient&, const CpuContext&);

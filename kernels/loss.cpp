@@ -14,7 +14,7 @@ Step prepare(const NoiseLoss& op, const CpuContext& context) {
     parallel_for(threads, images, [&](std::int64_t n) {
       double sum = 0;
       for (std::int64_t i = n * count; i < (n + 1) * count; ++i) {
-        const double residual = noise[i] + op.sign * output[i];
+        const double residual = noise_residual(noise[i], op.sign, output[i]);
         sum += residual * residual;
       }
       loss[n] = static_cast<float>(weight[n] * sum / static_cast<double>(count));
@@ -30,8 +30,9 @@ Step prepare(const NoiseLossGradient& op, const CpuContext& context) {
     float* doutput = memory.at<float>(op.doutput);
     const std::int64_t images = op.output.shape[0], count = op.output.shape.elements() / images;
     parallel_for(threads, images, [&](std::int64_t n) {
-      const float scale = 2 * op.sign * weight[n] * dloss[n] / static_cast<float>(count);
-      for (std::int64_t i = n * count; i < (n + 1) * count; ++i) doutput[i] = scale * (noise[i] + op.sign * output[i]);
+      const float slope = noise_loss_slope(op.sign, weight[n], dloss[n], count);
+      for (std::int64_t i = n * count; i < (n + 1) * count; ++i)
+        doutput[i] = slope * noise_residual(noise[i], op.sign, output[i]);
     });
   }};
 }

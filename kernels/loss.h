@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "kernels/cpu_context.h"
+#include "kernels/portable.h"
 #include "kernels/tensor.h"
 
 namespace kernels {
@@ -24,6 +25,15 @@ struct NoiseLossGradient {
   Out doutput;
   auto operands() { return std::tie(output, noise, weight, dloss, doutput); }
 };
+
+PORTABLE float noise_residual(float noise, float sign, float output) {
+  return noise + sign * output;
+}
+
+/// What the residual is multiplied by to give doutput, of an image of `count` elements.
+PORTABLE float noise_loss_slope(float sign, float weight, float dloss, std::int64_t count) {
+  return 2 * sign * weight * dloss / static_cast<float>(count);
+}
 
 Step prepare(const NoiseLoss&, const CpuContext&);
 Step prepare(const NoiseLossGradient&, const CpuContext&);

@@ -1,54 +1,12 @@
 #include "kernels/norm.h"
 
-#include <cmath>
-
+#include "kernels/norm_math.h"
 #include "kernels/parallel.h"
 #include "kernels/scratch.h"
 
 namespace kernels {
-namespace {
 
-/// The moments of channel c of an image, in whichever source it lies.
-struct ChannelMoments {
-  const float *first, *second;
-  std::int64_t c0, c1;
-  const float* operator()(std::int64_t image, std::int64_t c) const {
-    return c < c0 ? first + 2 * (image * c0 + c) : second + 2 * (image * c1 + c - c0);
-  }
-};
-
-struct Statistics {
-  double mean, variance;
-};
-
-/// An adaptive norm's scale and shift of each image and channel; 0 without modulation.
-struct Modulation {
-  const float* values;  // [n,2c]
-  std::int64_t c;
-  double factor(std::int64_t image, std::int64_t channel) const {
-    return values ? 1.0 + values[image * 2 * c + channel] : 1.0;
-  }
-  double shift(std::int64_t image, std::int64_t channel) const {
-    return values ? values[image * 2 * c + c + channel] : 0.0;
-  }
-};
-
-/// Mean and variance over channels that have equally many pixels: the mean of the channel variances plus the variance
-/// of the channel means.
-Statistics group_statistics(const ChannelMoments& moments, std::int64_t image, std::int64_t first, std::int64_t count) {
-  double mean = 0, variance = 0;
-  for (std::int64_t c = first; c < first + count; ++c) mean += moments(image, c)[0];
-  mean /= static_cast<double>(count);
-  for (std::int64_t c = first; c < first + count; ++c) {
-    const double deviation = moments(image, c)[0] - mean;
-    variance += moments(image, c)[1] + deviation * deviation;
-  }
-  return {mean, variance / static_cast<double>(count)};
-}
-
-}  // namespace
-
-Step prepare(const NormCoefficients& op, const CpuContext&) {
+void ensure_shapes(const NormCoefficients& op) {
   const std::int64_t n = op.moments0.shape[0], c = op.gamma.shape[0], groups = op.statistics.shape[1];
   const std::int64_t c0 = op.moments0.shape[1], c1 = c - c0;
   ensure(op.moments0.shape == Shape{n, c0, 2}, "moments are [n,c,2]");
@@ -57,35 +15,38 @@ Step prepare(const NormCoefficients& op, const CpuContext&) {
          "a norm's operands have c channels");
   ensure(op.statistics.shape == Shape{n, groups, 2} && groups > 0 && c % groups == 0, "groups divide the channels");
   ensure(!op.modulation || op.modulation.shape == Shape{n, 2 * c}, "a norm's modulation is [n,2c]");
-  return {[=](const Memory& memory) {
-    const Modulation modulation{memory.at<float>(op.modulation), c};
-    const ChannelMoments moments{memory.at<float>(op.moments0), memory.at<float>(op.moments1), c0, c1};
-    const float *gamma = memory.at<float>(op.gamma), *beta = memory.at<float>(op.beta);
-    float *coefficients = memory.at<float>(op.coefficients), *statistics = memory.at<float>(op.statistics);
-    const std::int64_t size = c / groups;
-    for (std::int64_t image = 0; image < n; ++image)
-      for (std::int64_t g = 0; g < groups; ++g) {
-        const Statistics group = group_statistics(moments, image, g * size, size);
-        const double inverse_deviation = 1 / std::sqrt(group.variance + op.epsilon);
-        statistics[2 * (image * groups + g)] = static_cast<float>(group.mean);
-        statistics[2 * (image * groups + g) + 1] = static_cast<float>(inverse_deviation);
-        for (std::int64_t i = g * size; i < (g + 1) * size; ++i) {
-          const double factor = modulation.factor(image, i), a = factor * gamma[i] * inverse_deviation;
-          coefficients[2 * (image * c + i)] = static_cast<float>(a);
-          coefficients[2 * (image * c + i) + 1] =
-              static_cast<float>(factor * beta[i] + modulation.shift(image, i) - group.mean * a);
-        }
-      }
+}
+
+void ensure_shapes(const NormGradient& op) {
+  const std::int64_t n = op.dz.shape[0], h = op.dz.shape[1], w = op.dz.shape[2], c = op.dz.shape[3];
+  const std::int64_t groups = op.statistics.shape[1], c0 = op.x1 ? c - op.x1.shape[3] : c;
+  ensure(op.sums.shape == Shape{n, c, 2} && op.gamma.shape == Shape{c}, "a norm's sums and gamma have c channels");
+  ensure(op.statistics.shape == Shape{n, groups, 2} && groups > 0 && c % groups == 0, "groups divide the channels");
+  ensure(op.x0.shape == Shape{n, h, w, c0}, "x0 has the shape of dz");
+  ensure(!op.x1 || op.x1.shape == Shape{n, h, w, c - c0}, "x1 has the shape of dz");
+  ensure((!op.dx0 || op.dx0.shape == op.x0.shape) && (!op.dx1 || (op.x1 && op.dx1.shape == op.x1.shape)),
+         "a gradient has the shape of its source");
+  ensure((!op.dgamma || op.dgamma.shape == Shape{c}) && (!op.dbeta || op.dbeta.shape == Shape{c}),
+         "gradients of gamma and beta are [c]");
+  ensure(!op.modulation || op.modulation.shape == Shape{n, 2 * c}, "a norm's modulation is [n,2c]");
+  ensure(!op.dmodulation || (op.dmodulation.shape == op.modulation.shape && op.beta.shape == Shape{c}),
+         "the gradient of a modulation has its shape, and needs beta");
+}
+
+Step prepare(const NormCoefficients& op, const CpuContext&) {
+  ensure_shapes(op);
+  return {[op](const Memory& memory) {
+    const CoefficientsOfGroup of_group = coefficients_of(op, memory);
+    for (std::int64_t image = 0; image < op.moments0.shape[0]; ++image)
+      for (std::int64_t g = 0; g < of_group.groups; ++g) of_group(image, g);
   }};
 }
 
 namespace {
 
-/// dx = p dz - constant - slope (x - mean), per channel of one image: group norm's gradient, with
-/// p = gamma/std, constant = <gamma dz>/std, slope = <gamma dz xhat>/std^2, gamma with its modulation and < > the mean
-/// over the group.
+/// The line of norm_gradient() for each channel of one image.
 struct Line {
-  float *p, *constant, *slope, *mean;
+  const float *p, *constant, *slope, *mean;
 };
 
 template <Mode mode>
@@ -97,7 +58,7 @@ void apply(std::int64_t channels, const Line& at, const float* __restrict dz, co
   const float* __restrict mean = at.mean;
 #pragma omp simd
   for (std::int64_t c = 0; c < channels; ++c) {
-    const float gradient = p[c] * dz[c] - (constant[c] + slope[c] * (x[c] - mean[c]));
+    const float gradient = norm_gradient(p[c], constant[c], slope[c], mean[c], dz[c], x[c]);
     dx[c] = mode == Mode::accumulate ? dx[c] + gradient : gradient;
   }
 }
@@ -113,27 +74,19 @@ class NormGradientKernel {
         c_(op.dz.shape[3]),
         groups_(op.statistics.shape[1]),
         c0_(op.x1 ? c_ - op.x1.shape[3] : c_) {
-    ensure(op.sums.shape == Shape{n_, c_, 2} && op.gamma.shape == Shape{c_}, "a norm's sums and gamma have c channels");
-    ensure(op.statistics.shape == Shape{n_, groups_, 2} && groups_ > 0 && c_ % groups_ == 0,
-           "groups divide the channels");
-    ensure(op.x0.shape == Shape{n_, rows_, w_, c0_}, "x0 has the shape of dz");
-    ensure(!op.x1 || op.x1.shape == Shape{n_, rows_, w_, c_ - c0_}, "x1 has the shape of dz");
-    ensure((!op.dx0 || op.dx0.shape == op.x0.shape) && (!op.dx1 || (op.x1 && op.dx1.shape == op.x1.shape)),
-           "a gradient has the shape of its source");
-    ensure((!op.dgamma || op.dgamma.shape == Shape{c_}) && (!op.dbeta || op.dbeta.shape == Shape{c_}),
-           "gradients of gamma and beta are [c]");
-    ensure(!op.modulation || op.modulation.shape == Shape{n_, 2 * c_}, "a norm's modulation is [n,2c]");
-    ensure(!op.dmodulation || (op.dmodulation.shape == op.modulation.shape && op.beta.shape == Shape{c_}),
-           "the gradient of a modulation has its shape, and needs beta");
+    ensure_shapes(op);
     lines_ = scratch.add<float>(n_ * 4 * c_);
   }
 
   void run(const Memory& memory) const {
-    parameter_gradient(memory, op_.dgamma, 1);
-    parameter_gradient(memory, op_.dbeta, 0);
-    modulation_gradient(memory);
+    const NormSums of = sums_of(op_, memory);
+    parameter_gradient(of, memory.at<float>(op_.dgamma), 1);
+    parameter_gradient(of, memory.at<float>(op_.dbeta), 0);
+    if (float* const dmodulation = memory.at<float>(op_.dmodulation))
+      for (std::int64_t i = 0; i < n_ * c_; ++i) of.modulation_gradient(i, memory.at<float>(op_.beta), dmodulation);
     if (!op_.dx0 && !op_.dx1) return;
-    fill_lines(memory);
+    for (std::int64_t image = 0; image < n_; ++image)
+      for (std::int64_t g = 0; g < groups_; ++g) of.fill_lines(image, g, lines_.in(memory));
     parallel_for(threads_, n_ * rows_, [&](std::int64_t row) {
       source_row(memory, row, op_.x0, op_.dx0, op_.mode0, 0);
       source_row(memory, row, op_.x1, op_.dx1, op_.mode1, c0_);
@@ -142,61 +95,14 @@ class NormGradientKernel {
 
  private:
   Line line(const Memory& memory, std::int64_t image, std::int64_t c) const {
-    float* const first = lines_.in(memory) + image * 4 * c_ + c;
+    const float* const first = lines_.in(memory) + image * 4 * c_ + c;
     return {first, first + c_, first + 2 * c_, first + 3 * c_};
   }
 
-  Modulation modulation(const Memory& memory) const { return {memory.at<float>(op_.modulation), c_}; }
-
-  /// gradient[c] (+)= sum over images of (1 + scale) sums[n,c,which].
-  void parameter_gradient(const Memory& memory, const InOut& gradient, std::int64_t which) const {
-    float* const out = memory.at<float>(gradient);
-    if (!out) return;
-    const float* const sums = memory.at<float>(op_.sums);
-    for (std::int64_t c = 0; c < c_; ++c) {
-      double sum = op_.parameter_mode == Mode::accumulate ? out[c] : 0;
-      for (std::int64_t image = 0; image < n_; ++image)
-        sum += modulation(memory).factor(image, c) * sums[2 * (image * c_ + c) + which];
-      out[c] = static_cast<float>(sum);
-    }
-  }
-
-  /// dscale = sum of dz (gamma xhat + beta), dshift = sum of dz.
-  void modulation_gradient(const Memory& memory) const {
-    float* const out = memory.at<float>(op_.dmodulation);
-    if (!out) return;
-    const float *sums = memory.at<float>(op_.sums), *gamma = memory.at<float>(op_.gamma);
-    const float* const beta = memory.at<float>(op_.beta);
-    for (std::int64_t i = 0; i < n_ * c_; ++i) {
-      const std::int64_t image = i / c_, c = i % c_;
-      out[image * 2 * c_ + c] = gamma[c] * sums[2 * i + 1] + beta[c] * sums[2 * i];
-      out[image * 2 * c_ + c_ + c] = sums[2 * i];
-    }
-  }
-
-  void fill_lines(const Memory& memory) const {
-    const float *sums = memory.at<float>(op_.sums), *gamma = memory.at<float>(op_.gamma);
-    const float* const statistics = memory.at<float>(op_.statistics);
-    const std::int64_t size = c_ / groups_;
-    const double elements = static_cast<double>(rows_ * w_ * size);
-    for (std::int64_t i = 0; i < n_ * groups_; ++i) {
-      const std::int64_t image = i / groups_, first = i % groups_ * size;
-      const float mean = statistics[2 * i];
-      const double inverse_deviation = statistics[2 * i + 1];
-      const auto modulated_gamma = [&](std::int64_t c) { return modulation(memory).factor(image, c) * gamma[c]; };
-      double mean_gradient = 0, mean_product = 0;  // <gamma dz> and <gamma dz xhat>
-      for (std::int64_t c = first; c < first + size; ++c) {
-        mean_gradient += modulated_gamma(c) * sums[2 * (image * c_ + c)] / elements;
-        mean_product += modulated_gamma(c) * sums[2 * (image * c_ + c) + 1] / elements;
-      }
-      for (std::int64_t c = first; c < first + size; ++c) {
-        const Line at = line(memory, image, c);
-        *at.p = static_cast<float>(inverse_deviation * modulated_gamma(c));
-        *at.constant = static_cast<float>(inverse_deviation * mean_gradient);
-        *at.slope = static_cast<float>(inverse_deviation * inverse_deviation * mean_product);
-        *at.mean = mean;
-      }
-    }
+  void parameter_gradient(const NormSums& of, float* gradient, std::int64_t which) const {
+    if (!gradient) return;
+    for (std::int64_t c = 0; c < c_; ++c)
+      gradient[c] = of.parameter_gradient(c, which, op_.parameter_mode == Mode::accumulate ? gradient[c] : 0);
   }
 
   /// One row of one source, whose channels begin at `first` of dz. `row` counts over all images.

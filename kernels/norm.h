@@ -36,6 +36,10 @@ struct NormGradient {
   }
 };
 
+/// Throw logic_error unless the operands' shapes fit each other.
+void ensure_shapes(const NormCoefficients& op);
+void ensure_shapes(const NormGradient& op);
+
 Step prepare(const NormCoefficients&, const CpuContext&);
 Step prepare(const NormGradient&, const CpuContext&);
 

@@ -6,22 +6,9 @@
 
 #include "kernels/math.h"
 #include "kernels/parallel.h"
+#include "kernels/waves.h"
 
 namespace kernels {
-namespace {
-
-struct Wave {
-  float sine, cosine;
-};
-
-/// Of 2 pi 2^exponent x; whole turns are taken off first, exactly.
-Wave wave(float x, int exponent) {
-  const double turns = std::ldexp(static_cast<double>(x), exponent);
-  const double angle = 2 * std::numbers::pi * (turns - std::nearbyint(turns));
-  return {static_cast<float>(std::sin(angle)), static_cast<float>(std::cos(angle))};
-}
-
-}  // namespace
 
 Step prepare(const Silu& op, const CpuContext& context) {
   ensure(op.x.shape == op.y.shape, "Silu keeps the shape");
@@ -97,12 +84,11 @@ Step prepare(const TimeEmbedding& op, const CpuContext&) {
   return {.run = [op, images, half](const Memory& memory) {
     const float* label = memory.at<float>(op.label);
     float* y = memory.at<float>(op.y);
-    const auto rate = static_cast<float>(-std::log(10000.0) / static_cast<double>(half - 1));
     for (std::int64_t n = 0; n < images; ++n) {
       for (std::int64_t k = 0; k < half; ++k) {
-        const double angle = static_cast<double>(label[n] * std::exp(static_cast<float>(k) * rate));
-        y[n * 2 * half + k] = static_cast<float>(std::sin(angle));
-        y[n * 2 * half + half + k] = static_cast<float>(std::cos(angle));
+        const Wave at = positional_wave(label[n], k, half);
+        y[n * 2 * half + k] = at.sine;
+        y[n * 2 * half + half + k] = at.cosine;
       }
     }
   }};
@@ -115,10 +101,10 @@ Step prepare(const FourierEmbedding& op, const CpuContext&) {
     const float *label = memory.at<float>(op.label), *frequency = memory.at<float>(op.frequencies);
     float* y = memory.at<float>(op.y);
     for (std::int64_t n = 0; n < images; ++n) {
-      const double turn = 2 * std::numbers::pi * std::log(static_cast<double>(label[n]));
       for (std::int64_t j = 0; j < k; ++j) {
-        y[n * 2 * k + j] = static_cast<float>(std::sin(turn * frequency[j]));
-        y[n * 2 * k + k + j] = static_cast<float>(std::cos(turn * frequency[j]));
+        const Wave at = level_wave(label[n], frequency[j]);
+        y[n * 2 * k + j] = at.sine;
+        y[n * 2 * k + k + j] = at.cosine;
       }
     }
   }};
@@ -136,7 +122,7 @@ Step prepare(const FourierFeatures& op, const CpuContext& context) {
         float* out = y + i / c * width + i % c;
         out[0] = x[i];
         for (int e = 0; e < op.count; ++e) {
-          const Wave at = wave(x[i], op.first + e);
+          const Wave at = feature_wave(x[i], op.first + e);
           out[(1 + 2 * e) * c] = at.sine;
           out[(2 + 2 * e) * c] = at.cosine;
         }
@@ -156,10 +142,8 @@ Step prepare(const FourierFeaturesGradient& op, const CpuContext& context) {
       for (std::int64_t i = begin * c; i < end * c; ++i) {
         const float* in = dy + i / c * width + i % c;
         double sum = 0;
-        for (int e = 0; e < op.count; ++e) {
-          const Wave at = wave(x[i], op.first + e);
-          sum += std::ldexp(at.cosine * in[(1 + 2 * e) * c] - at.sine * in[(2 + 2 * e) * c], op.first + e);
-        }
+        for (int e = 0; e < op.count; ++e)
+          sum += feature_slope(x[i], op.first + e, in[(1 + 2 * e) * c], in[(2 + 2 * e) * c]);
         dx[i] = static_cast<float>(in[0] + 2 * std::numbers::pi * sum);
       }
     });

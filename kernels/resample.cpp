@@ -7,11 +7,8 @@ namespace {
 
 /// The way through a prologue that does nothing else.
 PrologueKernel kernel(const Tensor& x, const Tensor& y, Resample resample, int threads, ScratchLayout& scratch) {
-  const ImageSize from{x.shape[0], x.shape[1], x.shape[2], x.shape[3]}, to = resampled(from, resample);
-  ensure(resample == Resample::up || resample == Resample::down || resample == Resample::fir_up ||
-             resample == Resample::fir_down,
-         "an image is resized by up, down, fir_up or fir_down");
-  ensure(y.shape == Shape{to.n, to.h, to.w, to.c}, "a resized image is [n,h',w',c]");
+  const ImageSize from{x.shape[0], x.shape[1], x.shape[2], x.shape[3]};
+  check_resize(x, y, resample);
   return {from, x, {}, {.resample = resample}, threads, scratch};
 }
 

@@ -8,15 +8,16 @@
 #include <initializer_list>
 #include <span>
 
+#include "kernels/bf16.h"
 #include "kernels/check.h"
 
 namespace kernels {
 
-enum class Element : std::uint8_t { f32, f64, i64, u8 };
+enum class Element : std::uint8_t { f32, f64, i64, u8, bf16 };
 
 /// Bytes of one element.
 constexpr std::size_t bytes(Element element) {
-  constexpr std::size_t table[] = {4, 8, 8, 1};
+  constexpr std::size_t table[] = {4, 8, 8, 1, 2};
   return table[static_cast<std::size_t>(element)];
 }
 
@@ -38,6 +39,10 @@ constexpr Element element_of<std::int64_t>() {
 template <>
 constexpr Element element_of<std::uint8_t>() {
   return Element::u8;
+}
+template <>
+constexpr Element element_of<Bf16>() {
+  return Element::bf16;
 }
 
 /// Up to four extents, slowest first: [n,h,w,c] for images, [k,r,s,c] for convolution weights, [n,c] and [n] for rows.

@@ -7,18 +7,14 @@
 #include <vector>
 
 #include "core/program/describe.h"
-#include "distributed/metrics.h"
 
 namespace launch {
 
 void RecordTable::measure(const core::program::Program& program, core::program::Executor& executor, int runs) {
   std::vector<double> best(program.ops().size(), INFINITY);
   for (int run = 0; run < runs; ++run) {
-    distributed::Timer timer;
-    executor.run([&](std::size_t record) {
-      best[record] = std::min(best[record], timer.seconds());
-      timer = {};
-    });
+    const std::vector<double> ends = executor.run_timed();
+    for (std::size_t i = 0; i < best.size(); ++i) best[i] = std::min(best[i], ends[i] - (i > 0 ? ends[i - 1] : 0));
   }
   for (std::size_t i = 0; i < best.size(); ++i) {
     const core::program::Op& op = program.ops()[i];

@@ -10,6 +10,7 @@
 
 #include "core/program/plan.h"
 #include "core/program/program.h"
+#include "kernels/device.h"
 
 namespace core::program {
 
@@ -21,15 +22,20 @@ struct NonFinite {
 
 class Executor {
  public:
-  virtual ~Executor() = default;
-  /// Says where a parameter or gradient lies; needed for each before the first run.
-  virtual void bind(const Tensor& tensor, std::span<float> memory) = 0;
-  virtual void run() = 0;
-  /// The same, with a call after each record.
-  virtual void run(const std::function<void(std::size_t record)>& after) = 0;
-  /// Runs the program record by record, looking for the first that writes a non-finite f32 value.
-  virtual std::optional<NonFinite> find_non_finite() = 0;
-  virtual const Plan& plan() const = 0;
+  /// The program is copied. Throws InputError where the device has too little memory for its activations.
+  Executor(const Program& program, std::shared_ptr<kernels::Device> device, const kernels::OnExchange& exchange = {});
+  Executor(const Executor&) = delete;
+
+  /// Says where in the device's memory a parameter or gradient lies; needed for each before the first run.
+  void bind(const Tensor& tensor, std::span<float> memory);
+  /// Returns when the program is on its way; download() waits for it.
+  void run();
+  /// The same, record by record: when each ended, in seconds from the beginning.
+  std::vector<double> run_timed();
+  /// Runs the program record by record, looking for the first that writes a non-finite value.
+  std::optional<NonFinite> find_non_finite();
+  const Plan& plan() const { return plan_; }
+  kernels::Device& device() const { return *device_; }
 
   /// Copies to and from inputs and outputs. The span has exactly the tensor's elements.
   template <typename T>
@@ -43,12 +49,25 @@ class Executor {
     download_bytes(tensor, std::as_writable_bytes(values));
   }
 
- protected:
-  virtual void upload_bytes(const Tensor& tensor, std::span<const std::byte> values) = 0;
-  virtual void download_bytes(const Tensor& tensor, std::span<std::byte> values) = 0;
+ private:
+  void upload_bytes(const Tensor& tensor, std::span<const std::byte> values);
+  void download_bytes(const Tensor& tensor, std::span<std::byte> values);
+  std::byte*& base(const Tensor& tensor) { return base_[static_cast<std::size_t>(tensor.id)]; }
+  std::byte* place(const Tensor& tensor, Role role, std::size_t bytes);
+  void ensure_bound();
+  void run_step(std::size_t record);
+  std::optional<NonFinite> scan(const Op& op, const Tensor& tensor);
+
+  std::shared_ptr<kernels::Device> device_;  // outlives what is allocated on it
+  Program program_;
+  std::vector<kernels::Step> steps_;
+  Plan plan_;
+  std::shared_ptr<std::byte> arena_;
+  std::vector<std::byte*> base_;
+  std::function<void()> replay_;  // empty before the first run and where something was bound anew
 };
 
-/// The executor for CPU ranks. The program is copied.
-std::unique_ptr<Executor> make_cpu_executor(const Program& program, kernels::CpuContext context);
+/// The executor for CPU ranks.
+std::unique_ptr<Executor> make_cpu_executor(const Program& program, const kernels::CpuContext& context);
 
 }  // namespace core::program

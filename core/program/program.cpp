@@ -35,4 +35,11 @@ void Program::insert(const std::map<std::size_t, std::vector<Op>>& after) {
   segments_ = std::move(segments);
 }
 
+void Program::store(std::span<const Element> elements) {
+  const auto element_of = [&](const Tensor& tensor) { return elements[static_cast<std::size_t>(tensor.id)]; };
+  for (TensorInfo& info : tensors_) info.tensor.element = element_of(info.tensor);
+  for (Parameter& parameter : parameters_) parameter.tensor.element = element_of(parameter.tensor);
+  for (Op& op : ops_) kernels::for_each_operand(op, [&](Tensor& operand) { operand.element = element_of(operand); });
+}
+
 }  // namespace core::program

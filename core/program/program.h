@@ -69,6 +69,9 @@ class Program {
   /// Makes an activation an output, so that it can be downloaded after a run.
   void keep(const Tensor& tensor) { tensors_[static_cast<std::size_t>(tensor.id)].role = Role::output; }
 
+  /// Stores tensors as these element types, by tensor id, in all records.
+  void store(std::span<const Element> elements);
+
   std::span<const Op> ops() const { return ops_; }
   std::span<const int> segments() const { return segments_; }  // of each op
   std::span<const TensorInfo> tensors() const { return tensors_; }

@@ -6,20 +6,37 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
-#include <limits>
 #include <random>
+#include <tuple>
 #include <vector>
 
-#include "kernels/cpu_context.h"
+#include "kernels/bf16.h"
 #include "kernels/tensor.h"
+#include "way.h"  // of the backend that this program tests
 
 namespace kernels::test {
 
-/// Whether a record promises the same bits for every number of threads, or only from run to run.
+/// Whether a record promises the same bits for every number of the CPU's threads, or only from run to run.
 enum class ThreadBits : std::uint8_t { equal, may_differ };
 
+/// Expects |got - wanted| <= tolerance * the largest |wanted|.
+inline void expect_close(const std::vector<double>& got, const std::vector<double>& wanted, double tolerance,
+                         const char* what) {
+  ASSERT_EQ(got.size(), wanted.size()) << what;
+  double largest = 0, worst = 0;
+  std::size_t where = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    largest = std::max(largest, std::abs(wanted[i]));
+    const double error = std::abs(got[i] - wanted[i]);
+    if (!(error <= worst)) worst = error, where = i;
+    if (std::isnan(worst)) break;
+  }
+  EXPECT_TRUE(worst <= tolerance * largest)
+      << what << "[" << where << "] is " << got[where] << ", wanted " << wanted[where];
+}
+
 class Arena {
-  using Block = std::vector<std::byte>;  // guard, data, guard
+  using Block = std::vector<std::byte, BlockAllocator<std::byte>>;  // guard, data, guard
 
  public:
   explicit Arena(unsigned seed) : random_(seed) {}
@@ -58,19 +75,38 @@ class Arena {
     return reinterpret_cast<T*>(blocks_[static_cast<std::size_t>(tensor.id)].data() + guard);
   }
 
-  /// Runs the record twice with one thread and twice with two, on outputs of NaN, and leaves the last result. Fails
-  /// where bits differ, or where it writes what it only reads or beyond its memory.
+  /// Runs the record in each of this program's ways, on outputs of NaN, and leaves the last result. Fails where bits
+  /// differ, or where it writes what it only reads or beyond its memory. Where operands may be bf16 as well, fails
+  /// unless they then get what they get in f32, rounded, or something within the record's narrow_tolerance of it.
   template <typename Op>
   void run(const Op& op, ThreadBits bits = ThreadBits::equal) {
     const std::vector<Block> before = blocks_;
-    std::vector<Block> first;
-    for (int threads : {1, 1, 2, 2}) {
+    run_in_all_ways(op, bits);
+    const std::vector<Block> after = blocks_;
+    Op copy = op;
+    if constexpr (std::tuple_size_v < decltype(narrow_operands(copy)) >> 0) {
       blocks_ = before;
-      run_once(op, threads);
-      if (first.empty() || (threads != last_threads_ && bits == ThreadBits::may_differ)) first = blocks_;
-      EXPECT_TRUE(blocks_ == first) << "the bits differ from those of an earlier run, now with threads: " << threads;
-      last_threads_ = threads;
+      run_narrow(copy);
+      blocks_ = after;
     }
+  }
+
+  /// Runs the record as way.step_of(op) prepares it, on outputs of NaN.
+  template <typename Op, typename OneWay>
+  void run_once(Op op, const OneWay& way) {
+    const auto before = blocks_;
+    const Step step = way.step_of(op);
+    std::apply([&](auto&... operands) { (erase(operands), ...); }, op.operands());
+    std::vector<std::byte*> base;
+    for (Block& block : blocks_) base.push_back(block.data() + guard);
+    Block scratch(step.scratch_bytes + 2 * guard + 64, mark);
+    const std::size_t shift = 64 - reinterpret_cast<std::uintptr_t>(scratch.data()) % 64;
+    step.run(Memory{base, scratch.data() + guard + shift});
+    way.finish();
+    std::apply([&](auto&... operands) { (expect_untouched(operands, before), ...); }, op.operands());
+    for (const Block& block : blocks_) expect_guards(block);
+    for (std::size_t i = step.scratch_bytes + guard + shift; i < scratch.size(); ++i)
+      if (scratch[i] != mark) FAIL() << "written beyond the scratch";
   }
 
  private:
@@ -84,7 +120,7 @@ class Arena {
   }
 
   void erase(const Out& tensor) {
-    if (tensor) std::fill_n(data<float>(tensor), tensor.shape.elements(), std::numeric_limits<float>::quiet_NaN());
+    if (tensor) std::memset(data<std::byte>(tensor), 0xff, tensor.size_bytes());  // NaN, whatever is stored
   }
   void erase(const Tensor&) {}
   void expect_untouched(const In& tensor, const std::vector<Block>& before) {
@@ -98,41 +134,74 @@ class Arena {
   }
 
   template <typename Op>
-  void run_once(Op op, int threads) {
-    const auto before = blocks_;
-    const Step step = prepare(op, CpuContext{.threads = threads, .exchange = {}});
-    std::apply([&](auto&... operands) { (erase(operands), ...); }, op.operands());
-    std::vector<std::byte*> base;
-    for (Block& block : blocks_) base.push_back(block.data() + guard);
-    Block scratch(step.scratch_bytes + 2 * guard + 64, mark);
-    const std::size_t shift = 64 - reinterpret_cast<std::uintptr_t>(scratch.data()) % 64;
-    step.run(Memory{base, scratch.data() + guard + shift});
-    std::apply([&](auto&... operands) { (expect_untouched(operands, before), ...); }, op.operands());
-    for (const Block& block : blocks_) expect_guards(block);
-    for (std::size_t i = step.scratch_bytes + guard + shift; i < scratch.size(); ++i)
-      if (scratch[i] != mark) FAIL() << "written beyond the scratch";
+  void run_in_all_ways(const Op& op, ThreadBits bits) {
+    const std::vector<Block> before = blocks_;
+    std::vector<Block> first;
+    std::vector<Way> all = ways();
+    if (narrow_tolerance(op) > 0 && all.size() > 2) all.erase(all.begin() + 2, all.end());  // they take long
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      blocks_ = before;
+      run_once(op, all[i]);
+      if (i == 0 || (bits == ThreadBits::may_differ && !all[i].like(all[i - 1]))) first = blocks_;
+      EXPECT_TRUE(blocks_ == first) << "the bits differ from those of an earlier run, now with " << all[i].name();
+    }
+  }
+
+  template <typename Op>
+  void run_narrow(Op op) {
+    const auto each = [&](const auto& f) {
+      std::apply([&](auto&... operands) { ((operands ? f(operands) : void()), ...); }, narrow_operands(op));
+    };
+    each([&](const Tensor& tensor) {
+      for (std::int64_t i = 0; i < tensor.shape.elements(); ++i)
+        data<float>(tensor)[i] = widen(kernels::narrow(data<float>(tensor)[i]));
+    });
+    std::vector<Block> narrow_blocks = blocks_;
+    run_once(op, ways().front());
+    std::vector<Block> wanted = blocks_;
+    std::vector<bool> narrowed(blocks_.size());
+    each([&](Tensor& tensor) {
+      tensor.element = Element::bf16;
+      const auto id = static_cast<std::size_t>(tensor.id);
+      if (narrowed[id]) return;
+      narrowed[id] = true;
+      for (Block* block : {&narrow_blocks[id], &wanted[id]}) *block = narrowed_block(*block, tensor.shape.elements());
+    });
+    blocks_ = narrow_blocks;
+    run_in_all_ways(op, ThreadBits::equal);
+    const double tolerance = narrow_tolerance(op);
+    if (tolerance == 0) {
+      EXPECT_TRUE(blocks_ == wanted) << "in bf16 it is not the rounded result of the same inputs in f32";
+      return;
+    }
+    const auto values = [&](const std::vector<Block>& blocks, const Tensor& tensor) {
+      const std::byte* const first = blocks[static_cast<std::size_t>(tensor.id)].data() + guard;
+      std::vector<double> result(static_cast<std::size_t>(tensor.shape.elements()));
+      for (std::size_t i = 0; i < result.size(); ++i)
+        result[i] = tensor.element == Element::bf16 ? widen(reinterpret_cast<const Bf16*>(first)[i])
+                                                    : reinterpret_cast<const float*>(first)[i];
+      return result;
+    };
+    const auto compare = [&]<typename Operand>(const Operand& operand) {
+      if (!std::is_same_v<Operand, In> && operand)
+        expect_close(values(blocks_, operand), values(wanted, operand), tolerance, "what bf16 gives");
+    };
+    std::apply([&](const auto&... operands) { (compare(operands), ...); }, op.operands());
+  }
+  static Block narrowed_block(const Block& block, std::int64_t elements) {
+    Block result(static_cast<std::size_t>(elements) * sizeof(Bf16) + 2 * guard, mark);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(elements); ++i) {
+      float value;
+      std::memcpy(&value, block.data() + guard + i * sizeof(value), sizeof(value));
+      const Bf16 narrow = kernels::narrow(value);
+      std::memcpy(result.data() + guard + i * sizeof(narrow), &narrow, sizeof(narrow));
+    }
+    return result;
   }
 
   std::mt19937 random_;
   std::vector<Block> blocks_;
-  int last_threads_ = 0;
 };
-
-/// Expects |got - wanted| <= tolerance * the largest |wanted|.
-inline void expect_close(const std::vector<double>& got, const std::vector<double>& wanted, double tolerance,
-                         const char* what) {
-  ASSERT_EQ(got.size(), wanted.size()) << what;
-  double largest = 0, worst = 0;
-  std::size_t where = 0;
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    largest = std::max(largest, std::abs(wanted[i]));
-    const double error = std::abs(got[i] - wanted[i]);
-    if (!(error <= worst)) worst = error, where = i;
-    if (std::isnan(worst)) break;
-  }
-  EXPECT_TRUE(worst <= tolerance * largest)
-      << what << "[" << where << "] is " << got[where] << ", wanted " << wanted[where];
-}
 
 /// Expects `gradient` to be the gradient of `loss` at `point`: along random directions, and along each axis of small
 /// points or some axes of large ones, by central differences.

@@ -45,18 +45,21 @@ TEST(SiluGradient, AgreesWithFiniteDifferences) {
 TEST(AddScaled, ReadsARangeOfChannels) {
   for (Mode mode : {Mode::overwrite, Mode::accumulate}) {
     for (std::int64_t rows : {1, 5, 700}) {
-      Arena arena(3);
-      const AddScaled op{.x = arena.uniform({rows, 2, 3, 7}),
-                         .y = arena.uniform({rows, 2, 3, 4}),
-                         .scale = -1.5f,
-                         .first_channel = 2,
-                         .mode = mode};
-      const Values x = arena.values(op.x);
-      Values wanted = arena.values(op.y);
-      arena.run(op);
-      for (std::size_t i = 0; i < wanted.size(); ++i)
-        wanted[i] = (mode == Mode::accumulate ? wanted[i] : 0) - 1.5 * x[i / 4 * 7 + 2 + i % 4];
-      expect_close(arena.values(op.y), wanted, 3e-7, "y");
+      for (std::int64_t part : {1, 8}) {  // of channels
+        Arena arena(3);
+        const AddScaled op{.x = arena.uniform({rows, 2, 3, 7 * part}),
+                           .y = arena.uniform({rows, 2, 3, 4 * part}),
+                           .scale = -1.5f,
+                           .first_channel = 2 * part,
+                           .mode = mode};
+        const Values x = arena.values(op.x);
+        Values wanted = arena.values(op.y);
+        arena.run(op);
+        const auto p = static_cast<std::size_t>(part);
+        for (std::size_t i = 0; i < wanted.size(); ++i)
+          wanted[i] = (mode == Mode::accumulate ? wanted[i] : 0) - 1.5 * x[i / (4 * p) * 7 * p + 2 * p + i % (4 * p)];
+        expect_close(arena.values(op.y), wanted, 3e-7, "y");
+      }
     }
   }
 }
@@ -73,14 +76,16 @@ TEST(Affine, AgreesWithItsDefinition) {
 }
 
 TEST(ScaleImages, MultipliesEachImageByItsFactor) {
-  Arena arena(8);
-  const ScaleImages op{
-      .x = arena.uniform({5, 3, 4, 2}), .factor = arena.uniform({5}, -3, 3), .y = arena.uniform({5, 3, 4, 2})};
-  arena.run(op);
-  Values wanted = arena.values(op.x);
-  const Values factor = arena.values(op.factor);
-  for (std::size_t i = 0; i < wanted.size(); ++i) wanted[i] *= factor[i / 24];
-  expect_close(arena.values(op.y), wanted, 1e-7, "y");
+  for (std::int64_t width : {4, 5}) {
+    Arena arena(8);
+    const Shape shape{5, 3, width, 2};
+    const ScaleImages op{.x = arena.uniform(shape), .factor = arena.uniform({5}, -3, 3), .y = arena.uniform(shape)};
+    arena.run(op);
+    Values wanted = arena.values(op.x);
+    const Values factor = arena.values(op.factor);
+    for (std::size_t i = 0; i < wanted.size(); ++i) wanted[i] *= factor[i / (wanted.size() / 5)];
+    expect_close(arena.values(op.y), wanted, 1e-7, "y");
+  }
 }
 
 TEST(TimeEmbedding, AgreesWithItsDefinition) {
@@ -177,23 +182,26 @@ TEST(FourierFeaturesGradient, AgreesWithFiniteDifferences) {
 
 TEST(Concatenate, JoinsAlongAnyAxis) {
   for (int axis : {0, 1, 3}) {
-    Arena arena(6);
-    const auto shape = [&](std::int64_t extent) {
-      return axis == 0 ? Shape{extent, 3, 4, 5} : axis == 1 ? Shape{2, extent, 4, 5} : Shape{2, 3, 4, extent};
-    };
-    const Concatenate op{
-        .x0 = arena.uniform(shape(4)), .x1 = arena.uniform(shape(3)), .axis = axis, .y = arena.uniform(shape(7))};
-    arena.run(op);
-    std::int64_t inner = 1;
-    for (int i = axis + 1; i < 4; ++i) inner *= op.y.shape[i];
-    const Values x0 = arena.values(op.x0), x1 = arena.values(op.x1);
-    Values wanted;
-    for (std::int64_t i = 0; i < op.y.shape.elements(); ++i) {
-      const std::int64_t outer = i / inner / 7, place = i / inner % 7, rest = i % inner;
-      wanted.push_back(place < 4 ? x0[static_cast<std::size_t>((outer * 4 + place) * inner + rest)]
-                                 : x1[static_cast<std::size_t>((outer * 3 + place - 4) * inner + rest)]);
+    for (std::int64_t part : {1, 8}) {  // of the axis
+      Arena arena(6);
+      const auto shape = [&](std::int64_t extent) {
+        extent *= part;
+        return axis == 0 ? Shape{extent, 3, 4, 5} : axis == 1 ? Shape{2, extent, 4, 5} : Shape{2, 3, 4, extent};
+      };
+      const Concatenate op{
+          .x0 = arena.uniform(shape(4)), .x1 = arena.uniform(shape(3)), .axis = axis, .y = arena.uniform(shape(7))};
+      arena.run(op);
+      std::int64_t inner = part;
+      for (int i = axis + 1; i < 4; ++i) inner *= op.y.shape[i];
+      const Values x0 = arena.values(op.x0), x1 = arena.values(op.x1);
+      Values wanted;
+      for (std::int64_t i = 0; i < op.y.shape.elements(); ++i) {
+        const std::int64_t outer = i / inner / 7, place = i / inner % 7, rest = i % inner;
+        wanted.push_back(place < 4 ? x0[static_cast<std::size_t>((outer * 4 + place) * inner + rest)]
+                                   : x1[static_cast<std::size_t>((outer * 3 + place - 4) * inner + rest)]);
+      }
+      EXPECT_EQ(arena.values(op.y), wanted) << axis;
     }
-    EXPECT_EQ(arena.values(op.y), wanted) << axis;
   }
 }
 

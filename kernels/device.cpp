@@ -1,0 +1,39 @@
+#include "kernels/device.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+
+namespace kernels {
+
+std::shared_ptr<std::byte> Device::allocate(std::size_t bytes, const char* purpose) {
+  const auto gib = [](std::size_t count) { return static_cast<double>(count) / (1 << 30); };
+  const std::optional<std::size_t> free = free_bytes();
+  std::shared_ptr<std::byte> memory = free && *free < bytes ? nullptr : take(bytes);
+  require(memory != nullptr,
+          "out of memory: {} need {:.2f} GiB{}; use fewer images per batch, or training.recompute: BLOCKS", purpose,
+          gib(bytes), free ? fmt::format(", and {} has {:.2f} GiB free", name(), gib(*free)) : "");
+  return memory;
+}
+
+std::vector<double> Device::time(std::span<const Part> parts) {
+  using Clock = std::chrono::steady_clock;
+  finish();
+  const Clock::time_point begin = Clock::now();
+  std::vector<double> ends;
+  for (const Part& part : parts) {
+    part.run();
+    finish();
+    ends.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+  }
+  return ends;
+}
+
+std::shared_ptr<std::byte> take_host_memory(std::size_t bytes) {
+  constexpr std::size_t alignment = 64;
+  const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+  void* const memory = std::aligned_alloc(alignment, rounded);
+  return memory ? std::shared_ptr<std::byte>(static_cast<std::byte*>(memory), &std::free) : nullptr;
+}
+
+}  // namespace kernels

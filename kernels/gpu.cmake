@@ -1,0 +1,113 @@
+# Kernels for the GPU, kernels/*.cu: as g++ compiles them for the emulated device of kernels/simt, and as nvcc does.
+file(GLOB gpu_kernels CONFIGURE_DEPENDS kernels/*.cu)
+
+# As nvcc compiles them, where there is one, and the GPU as a device: the library kernels_cuda.
+find_program(SCOREMLE_NVCC nvcc HINTS /usr/local/cuda/bin ENV CUDA_HOME PATH_SUFFIXES bin)
+if(SCOREMLE_NVCC)
+  set(nvcc_found ON)
+else()
+  set(nvcc_found OFF)
+  message(STATUS "No nvcc: the kernels are compiled for the emulated GPU alone")
+endif()
+option(SCOREMLE_CUDA "compile the kernels for NVIDIA's GPUs" ${nvcc_found})
+if(SCOREMLE_CUDA)
+  get_filename_component(cuda_root ${SCOREMLE_NVCC} REALPATH)
+  get_filename_component(cuda_root ${cuda_root}/../.. ABSOLUTE)
+  find_library(SCOREMLE_CUDART cudart_static HINTS ${cuda_root}/lib64 ${cuda_root}/targets/x86_64-linux/lib REQUIRED)
+  file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/cuda)
+  set(nvcc ${SCOREMLE_NVCC})
+  if(CCACHE)
+    list(PREPEND nvcc ${CCACHE})
+  endif()
+  foreach(source ${gpu_kernels})
+    get_filename_component(stem ${source} NAME_WE)
+    set(object ${PROJECT_BINARY_DIR}/cuda/${stem}.o)
+    add_custom_command(OUTPUT ${object} BYPRODUCTS ${object}.ptxas DEPENDS ${source} kernels/nvcc.sh DEPFILE ${object}.d
+                       COMMAND kernels/nvcc.sh ${source} ${object} ${nvcc} -I ${PROJECT_SOURCE_DIR}
+                       WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} COMMENT "nvcc ${stem}.cu" VERBATIM)
+    list(APPEND cuda_objects ${object})
+    list(APPEND ptxas_output ${object}.ptxas)
+  endforeach()
+  add_library(kernels_cuda STATIC ${cuda_objects} kernels/cuda/device.cpp kernels/cuda/staging.cpp)
+  target_include_directories(kernels_cuda SYSTEM PRIVATE ${cuda_root}/include)
+  target_link_libraries(kernels_cuda PUBLIC kernels ${SCOREMLE_CUDART} rt dl)
+else()
+  add_library(kernels_cuda STATIC kernels/cuda/absent.cpp)
+  target_link_libraries(kernels_cuda PUBLIC kernels)
+endif()
+
+if(NOT SCOREMLE_TESTS)
+  return()
+endif()
+
+# The emulated device, but for how it switches stacks: by the CPU's own instructions where we have them.
+file(GLOB simt_sources CONFIGURE_DEPENDS kernels/simt/*.cpp)
+list(FILTER simt_sources EXCLUDE REGEX "/(switch_[a-z0-9_]*|thread_hooks)\\.cpp$")
+add_library(kernels_simt STATIC ${simt_sources})
+target_link_libraries(kernels_simt PUBLIC kernels)
+set(simt_switch kernels/simt/switch_ucontext.cpp)
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+  set(simt_switch kernels/simt/switch_x86_64.cpp)
+endif()
+
+# Tests, compiled once: their own, and those of the records that have a kernel.
+file(GLOB emulated_tests CONFIGURE_DEPENDS tests/kernels/simt/*_test.cpp tests/kernels/emulated/*.cpp)
+foreach(kernel ${gpu_kernels})
+  get_filename_component(stem ${kernel} NAME_WE)
+  list(APPEND record_tests tests/kernels/${stem}_test.cpp)
+endforeach()
+add_library(emulated_tests OBJECT ${emulated_tests} ${record_tests})
+target_link_libraries(emulated_tests PUBLIC kernels_simt GTest::gtest_main)
+target_include_directories(emulated_tests PRIVATE tests/kernels/emulated)
+of_tests(emulated_tests)
+
+# emulated_kernels(<way> <option>...): all that is written in .cu, compiled by g++ in one way.
+file(GLOB probes CONFIGURE_DEPENDS tests/kernels/simt/*.cu)
+set_source_files_properties(${gpu_kernels} ${probes} PROPERTIES LANGUAGE CXX)
+function(emulated_kernels way)
+  add_library(emulated_kernels_${way} OBJECT ${gpu_kernels} ${probes})
+  target_link_libraries(emulated_kernels_${way} PUBLIC kernels)
+  target_compile_options(emulated_kernels_${way} PRIVATE -Wno-unknown-pragmas ${ARGN})
+endfunction()
+
+# emulated_program(<name> <way> <filter of tests> <source>...): tests with the kernels of one way.
+function(emulated_program name way filter)
+  add_executable(test_simt_${name} ${ARGN})
+  target_link_libraries(test_simt_${name} PRIVATE emulated_tests emulated_kernels_${way} kernels_simt GTest::gtest_main)
+  gtest_discover_tests(test_simt_${name} TEST_PREFIX kernels/emulated/${name}/ TEST_FILTER ${filter} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+                       DISCOVERY_MODE PRE_TEST
+                       PROPERTIES TIMEOUT 600 ENVIRONMENT "${test_environment};ASAN_OPTIONS=detect_leaks=0")
+endfunction()
+
+set(orders tests/kernels/simt)
+emulated_kernels(fast -O2 -ftrivial-auto-var-init=pattern)
+emulated_program(fast fast * ${simt_switch} ${orders}/orders_all.cpp)
+emulated_program(portable fast Barriers.*:Warps.*:Memory.*:Tile.* kernels/simt/switch_ucontext.cpp ${orders}/orders_all.cpp)
+if(NOT SCOREMLE_SANITIZE)
+  file(GLOB address_tests CONFIGURE_DEPENDS tests/kernels/simt/sanitized/*.cpp)
+  emulated_kernels(sanitized -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  emulated_program(sanitized sanitized * ${simt_switch} ${orders}/orders_one.cpp ${address_tests})
+  target_link_options(test_simt_sanitized PRIVATE -fsanitize=address,undefined)
+  # The calls that the compiler inserts are answered by our own hooks, not by the thread sanitizer's library.
+  file(GLOB race_tests CONFIGURE_DEPENDS tests/kernels/simt/race/*.cpp)
+  emulated_kernels(race -O1 -g1 -fsanitize=thread --param=tsan-instrument-func-entry-exit=0)
+  emulated_program(race race *-LargeTiles.* ${simt_switch} ${orders}/orders_one.cpp kernels/simt/thread_hooks.cpp ${race_tests})
+endif()
+
+if(SCOREMLE_CUDA)
+  # The records' tests on a GPU; here it is only seen that they link, since without one they can but fail.
+  add_executable(test_cuda_records ${record_tests} tests/kernels/emulated/large_tiles_test.cpp)
+  target_link_libraries(test_cuda_records PRIVATE kernels_cuda GTest::gtest_main)
+  target_include_directories(test_cuda_records PRIVATE tests/kernels/cuda_records ${cuda_root}/include)
+  of_tests(test_cuda_records)
+  add_test(NAME kernels/cuda/records_link COMMAND test_cuda_records --gtest_list_tests)
+
+  file(GLOB cuda_tests CONFIGURE_DEPENDS tests/kernels/cuda/*.cpp)
+  add_executable(test_cuda ${cuda_tests})
+  target_link_libraries(test_cuda PRIVATE kernels_cuda GTest::gtest_main)
+  target_include_directories(test_cuda PRIVATE ${cuda_root}/include)
+  of_tests(test_cuda)
+  gtest_discover_tests(test_cuda TEST_PREFIX kernels/cuda/ WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} DISCOVERY_MODE PRE_TEST)
+  add_test(NAME kernels/cuda/ptxas_table COMMAND tests/kernels/cuda/ptxas_table.sh ${ptxas_output}
+           WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+endif()

@@ -1,0 +1,95 @@
+// Matrices in memory as operands of the matrix product and as what becomes of it, see gpu_product.h; for kernels only.
+#pragma once
+
+#include "kernels/conv.h"
+#include "kernels/gpu_array.h"
+#include "kernels/gpu_product.h"
+
+namespace kernels::BACKEND {
+
+/// Eight neighbours, one by one where they need not belong together: f(number) gives a Pack<1>.
+template <typename F>
+__device__ __forceinline__ Pack<group> one_by_one(const F& f) {
+  Pack<group> pack;
+  for (int j = 0; j < group; ++j) pack.value[j] = f(j).value[0];
+  return pack;
+}
+
+/// Where the matrix of a head of an image begins, for the batches of a product: batch z is head z of all images' heads.
+struct HeadOffset {
+  int heads = 1;
+  std::int64_t image_stride = 0, head_stride = 0;
+  __device__ std::int64_t here() const {
+    const int z = static_cast<int>(blockIdx.z);
+    return z / heads * image_stride + z % heads * head_stride;
+  }
+};
+
+/// Lines of `cells` neighbours, `stride` elements from line to line.
+template <int width, Along lies>
+struct Matrix {
+  static constexpr Along along = lies;
+  ConstArray data;
+  int lines, cells;
+  std::int64_t stride;
+  HeadOffset offset;
+
+  using Line = int;
+  using Cell = int;
+  __device__ Line line(int i) const { return i; }
+  __device__ Cell cell(int j) const { return j; }
+  __device__ Pack<width> at(int line, int cell) const {
+    if (line >= lines || cell >= cells) return {};
+    return data.at<width>(offset.here() + line * stride + cell);
+  }
+  __device__ Pack<group> load(int line, int cell) const {
+    if constexpr (width == group)
+      return at(line, cell);
+    else
+      return one_by_one([&](int j) { return at(line, cell + j); });
+  }
+};
+
+/// Calls f(row of all, column of all, sums of `width` columns) for the sums [block_rows,block_columns] of a block that
+/// begin at (row, column), as far as there are rows and columns.
+template <int width, typename Size, typename F>
+__device__ __forceinline__ void each_sum(const Size& size, const float* sums, int line, int row, int column,
+                                         const F& f) {
+  const int packs = size.block_columns / width;
+  for (int i = static_cast<int>(threadIdx.x); i < size.block_rows * packs; i += static_cast<int>(blockDim.x)) {
+    const int at_row = i / packs, at_column = i % packs * width;
+    if (row + at_row < size.rows && column + at_column < size.columns)
+      f(row + at_row, column + at_column, load<width>(sums + at_row * line + at_column));
+  }
+}
+
+/// Of a result and of the blocks it is made in.
+struct ResultSize {
+  int rows, columns, block_rows, block_columns;
+};
+
+/// to (+)= scale times the sums, plus a bias for each column; rows `stride` elements apart. Parts of k, or batches
+/// without an offset, lie one behind the other.
+template <int width>
+struct StoreMatrix {
+  ResultSize size;
+  Array to;
+  std::int64_t stride, part_stride = 0;
+  HeadOffset offset = {};
+  const float* bias = nullptr;
+  float scale = 1;
+  Mode mode = Mode::overwrite;
+
+  __device__ void operator()(const float* sums, int line, int row, int column) const {
+    each_sum<width>(size, sums, line, row, column, [&](int i, int j, Pack<width> pack) {
+      const std::int64_t at = offset.here() + blockIdx.z * part_stride + i * stride + j;
+      const Pack<width> before = mode == Mode::accumulate ? to.template at<width>(at) : Pack<width>{};
+#pragma unroll
+      for (int e = 0; e < width; ++e)
+        pack.value[e] = before.value[e] + (scale * pack.value[e] + (bias ? bias[j + e] : 0));
+      to.set(at, pack);
+    });
+  }
+};
+
+}  // namespace kernels::BACKEND

@@ -1,0 +1,54 @@
+#include "kernels/resample.h"
+
+#include "kernels/gpu_conv.h"
+
+namespace kernels::BACKEND {
+namespace {
+
+/// x[n,h,w,c] on its way to y.
+template <int width>
+Source<width> source_of(const Tensor& x, const Tensor& y, Resample resample, const Memory& memory) {
+  const auto extent = [](const Tensor& images, int i) { return static_cast<int>(images.shape[i]); };
+  return {.x0 = const_array(x, memory),
+          .n = extent(x, 0),
+          .h = extent(x, 1),
+          .w = extent(x, 2),
+          .c0 = extent(x, 3),
+          .c = extent(x, 3),
+          .resample = is_filter(resample) ? Resample::none : resample,
+          .v_h = extent(y, 1),
+          .v_w = extent(y, 2)};
+}
+
+}  // namespace
+
+template <>
+Step prepare(const Resize& op, const GpuContext& context) {
+  check_resize(op.x, op.y, op.resample);
+  return with_groups({op.x.shape[3]}, [&](auto width) -> Step {
+    return {[=, stream = context.stream](const Memory& memory) {
+      const Source<width> source = source_of<width>(op.x, op.y, op.resample, memory);
+      const unsigned blocks = blocks_for(op.y.shape.elements() / width);
+      if (is_filter(op.resample))
+        launch<filter_kernel<width>>(blocks, block_threads, 0, stream, source, filter_of(op.resample), source.v_h,
+                                     source.v_w, array(op.y, memory));
+      else
+        launch<resize_kernel<width>>(blocks, block_threads, 0, stream, source, array(op.y, memory));
+    }};
+  });
+}
+
+template <>
+Step prepare(const ResizeGradient& op, const GpuContext& context) {
+  check_resize(op.dx, op.dy, op.resample);
+  return with_groups({op.dx.shape[3]}, [&](auto width) -> Step {
+    return {[=, stream = context.stream](const Memory& memory) {
+      const Source<width> source = source_of<width>(op.dx, op.dy, op.resample, memory);
+      launch<reverse_kernel<width>>(blocks_for(op.dx.shape.elements() / width), block_threads, 0, stream, source,
+                                    op.resample, filter_of(op.resample), const_array(op.dy, memory), source.v_h,
+                                    source.v_w, 1.0f, array(op.dx, memory));
+    }};
+  });
+}
+
+}  // namespace kernels::BACKEND

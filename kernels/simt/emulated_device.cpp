@@ -1,0 +1,45 @@
+#include "kernels/simt/emulated_device.h"
+
+#include <cstring>
+
+#include "kernels/gpu_context.h"
+
+namespace kernels::simt {
+namespace {
+
+class EmulatedDevice : public kernels::Device {
+ public:
+  EmulatedDevice(std::size_t memory_bytes, Options options)
+      : free_(std::make_shared<std::size_t>(memory_bytes)), stream_(options) {}
+  std::string name() const override { return "the emulated GPU"; }
+  Residence residence() const override { return Residence::device; }
+
+  Step prepare(const Op& op, const OnExchange& exchange) override {
+    const GpuContext context{.stream = &stream_, .exchange = exchange};
+    return std::visit([&](const auto& record) { return emulated::prepare(record, context); }, op);
+  }
+  void write(std::byte* to, std::span<const std::byte> from) override { std::memcpy(to, from.data(), from.size()); }
+  void read(std::span<std::byte> to, const std::byte* from) override { std::memcpy(to.data(), from, to.size()); }
+  void finish() override {}
+  std::function<void()> capture(std::function<void()> steps) override { return steps; }
+
+ private:
+  std::optional<std::size_t> free_bytes() const override { return *free_; }
+  std::shared_ptr<std::byte> take(std::size_t bytes) override {
+    std::shared_ptr<std::byte> memory = take_host_memory(bytes);
+    *free_ -= bytes;
+    std::byte* const address = memory.get();
+    return {address, [memory = std::move(memory), free = free_, bytes](std::byte*) { *free += bytes; }};
+  }
+
+  std::shared_ptr<std::size_t> free_;
+  simt::Device stream_;
+};
+
+}  // namespace
+
+std::shared_ptr<kernels::Device> make_emulated_device(std::size_t memory_bytes, Options options) {
+  return std::make_shared<EmulatedDevice>(memory_bytes, options);
+}
+
+}  // namespace kernels::simt
