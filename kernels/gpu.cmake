@@ -77,13 +77,15 @@ function(emulated_program name way filter)
   target_link_options(test_simt_${name} PRIVATE ${simt_${way}_link_options})
   gtest_discover_tests(test_simt_${name} TEST_PREFIX kernels/emulated/${name}/ TEST_FILTER ${filter}
                        WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} DISCOVERY_MODE PRE_TEST
-                       PROPERTIES TIMEOUT 600 ENVIRONMENT "${test_environment};ASAN_OPTIONS=detect_leaks=0")
+                       PROPERTIES TIMEOUT 600 ENVIRONMENT "${test_environment};ASAN_OPTIONS=detect_leaks=0"
+                                  FIXTURES_SETUP emulated_${name})
 endfunction()
 
 # The ways: how kernels are compiled, and what their programs have beside the tests.
 set(all_orders tests/kernels/simt/orders_all.cpp)
 set(one_order tests/kernels/simt/orders_one.cpp)
-set(simt_fast_options -O2 -ftrivial-auto-var-init=pattern)
+set(simt_fast_options -O2 -ftrivial-auto-var-init=pattern --coverage)
+set(simt_fast_link_options --coverage)
 set(simt_fast_sources ${simt_switch} ${all_orders})
 set(simt_sanitized_options -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 set(simt_sanitized_link_options -fsanitize=address,undefined)
@@ -96,6 +98,9 @@ set_source_files_properties(${simt_switch} ${all_orders} ${one_order} kernels/si
 
 emulated_kernels(fast)
 emulated_program(fast fast * ${simt_fast_sources})
+add_test(NAME kernels/emulated/coverage COMMAND tests/kernels/emulated/coverage.sh ${PROJECT_BINARY_DIR}
+         WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+set_tests_properties(kernels/emulated/coverage PROPERTIES FIXTURES_REQUIRED emulated_fast)
 emulated_program(portable fast Barriers.*:Warps.*:SharedMemory.*:AsynchronousCopy.*:Tile.*
                  kernels/simt/switch_ucontext.cpp ${all_orders})
 if(NOT SCOREMLE_SANITIZE)

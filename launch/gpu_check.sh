@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# Everything that waits for a GPU, in stages of at most 8 minutes, from the folder that launch/gpu_bundle.sh makes:
+#   gpu_check.sh [--out FOLDER] [--bench FOLDER] [--device cuda|cpu] [STAGE...]
+# Stages, all by default:
+#   kernels   what the machine is; the tests of kernels and records on the GPU; compute-sanitizer where it is installed
+#   training  200 steps with one seed on the CPU and on the device; bound and ODE likelihood of one checkpoint on both
+#   records   time, floor and share of each kind of record of a training step
+#   peer_ddpmpp, peer_adm64   the step, at batch 128 and 64, in turns with PyTorch's bench_torch.py in --bench FOLDER
+# --device cpu goes through all but the first on the CPU, small, to see that they work.
+# Everything is written to --out (gpu_results by default), its summary.txt last.
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+out=gpu_results bench= device=cuda stages=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --out | --bench | --device) [ $# -ge 2 ] || { echo "$1 needs a value" >&2; exit 2; } ;;&
+    --out) out=$2; shift 2 ;;
+    --bench) bench=$2; shift 2 ;;
+    --device) device=$2; shift 2 ;;
+    kernels | training | records | peer_ddpmpp | peer_adm64) stages+=("$1"); shift ;;
+    *) echo "gpu_check.sh: unknown word '$1'; see the first lines of $0" >&2; exit 2 ;;
+  esac
+done
+[ ${#stages[@]} -gt 0 ] || stages=(kernels training records peer_ddpmpp peer_adm64)
+[[ $device =~ ^(cuda|cpu)$ ]] || { echo "--device is cuda or cpu, not '$device'" >&2; exit 2; }
+[ -z "$bench" ] || [ -f "$bench/bench_torch.py" ] || { echo "$bench/bench_torch.py is not there" >&2; exit 2; }
+mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 2
+
+files=$out/files
+if [ ! -x "$files/bin/scoremle" ]; then
+  mkdir -p "$files" && tar -xzf "$here/files.tar.gz" -C "$files" || { echo "$here/files.tar.gz cannot be unpacked" >&2; exit 2; }
+fi
+export LD_LIBRARY_PATH=$files/lib OMPI_MCA_mca_base_component_path=$files/lib/openmpi
+export OMPI_MCA_mca_base_component_show_load_errors=0 OMPI_MCA_ess_singleton_isolated=1 OMP_WAIT_POLICY=passive
+cd "$files" || exit 2
+scoremle=$files/bin/scoremle summary=$out/summary.txt failures=0
+say() { echo "$*" | tee -a "$summary"; }
+# step NAME SECONDS COMMAND...: runs it, its output to NAME.log, and says how it went.
+step() {
+  local name=$1 seconds=$2 begin=$SECONDS status=0
+  shift 2
+  timeout "$seconds" "$@" >"$out/$name.log" 2>&1 || status=$?
+  [ $status = 0 ] || failures=$((failures + 1))
+  say "$(printf '%-34s %4d s  %s' "$name" $((SECONDS - begin)) "$([ $status = 0 ] && echo ok || echo "FAILED ($status): $(grep -v '^ *$' "$out/$name.log" | tail -1 | cut -c1-120)")")"
+  return $status
+}
+say "# $(date '+%F %T'), version $(cat "$here/version.txt" 2>/dev/null || echo unknown), stages: ${stages[*]}"
+say "CPU: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1), $(nproc) cores"
+if [ "$device" = cuda ]; then
+  say "GPU: $(nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.mem --format=csv,noheader 2>&1 | head -3 | tr '\n' ';')"
+fi
+
+kernels() {
+  step cuda_tests 120 bin/test_cuda
+  step cuda_records 420 bin/test_cuda_records
+  say "  $(grep -E '^\[  (PASSED|FAILED)' "$out/cuda_records.log" | head -2 | tr '\n' ' ')"
+  if command -v compute-sanitizer >/dev/null; then
+    for tool in memcheck racecheck; do
+      step "sanitizer_$tool" 200 compute-sanitizer --tool "$tool" --error-exitcode 1 bin/test_cuda_records \
+        --gtest_filter='Attention.*:Resize*:NoiseLoss*:AdamStep.*:Silu*:Linear.*'
+    done
+  else
+    say "compute-sanitizer is not installed: not run"
+  fi
+}
+
+# The losses of a run, one a line.
+losses() { sed -n 's/.*"loss_bits": *\([0-9.eE+-]*\).*/\1/p' "$1/metrics.jsonl"; }
+
+training() {
+  local steps=200 config=(--config quickstart)
+  [ "$device" = cuda ] || steps=20
+  rm -rf "$out"/runs
+  run() { # NAME DEVICE SETTINGS
+    step "train_$1" 240 "$scoremle" train "${config[@]}" --device "$2" --set "training { steps: $steps log_every: 10 checkpoint_every: $steps evaluate_every: $steps directory: '$out/runs/$1' $3 }"
+  }
+  run cpu cpu '' && run device "$device" '' || return
+  [ "$device" = cpu ] || run device_bf16 "$device" 'activations: BFLOAT16'
+  local name
+  for name in device device_bf16; do
+    [ -d "$out/runs/$name" ] || continue
+    say "  loss, $name against cpu: $(paste <(losses "$out/runs/cpu") <(losses "$out/runs/$name") | awk '
+      NF != 2 { bad = 1 } { d = $2 / $1 - 1; if (d < 0) d = -d; if (d > worst) worst = d; last = $0; n++ }
+      END { if (bad || n == 0) print "the runs logged different steps"; else printf "largest relative difference %.2e in %d logged steps; last %s", worst, n, last }')"
+  done
+  local on
+  for on in cpu "$device"; do
+    step "evaluate_$on" 240 "$scoremle" evaluate --run "$out/runs/cpu" --device "$on" --images 64 --ode-images 8 \
+      --output "$out/likelihood_$on.tsv"
+    say "  $(grep -E 'bits/dim' "$out/evaluate_$on.log" | tr -s ' ' | tr '\n' ';' | cut -c1-200)"
+  done
+}
+
+records() {
+  if [ "$device" = cpu ]; then
+    step records_bench_cpu 200 "$scoremle" bench step --config bench_cpu --device cpu --runs 1
+  else
+    local activations
+    for activations in BFLOAT16 FLOAT32; do
+      step "records_ddpmpp_$activations" 200 "$scoremle" bench step --config cifar10_ddpmpp_vp_likelihood --device cuda \
+        --set "training { micro_batches: 1 micro_batch_images: 128 activations: $activations }"
+    done
+    step records_adm64_BFLOAT16 200 "$scoremle" bench step --config adm64 --device cuda \
+      --set 'training { micro_batches: 1 micro_batch_images: 64 activations: BFLOAT16 }'
+  fi
+  for log in "$out"/records_*.log; do say "  $(basename "$log" .log): $(tail -1 "$log")"; done
+}
+
+# Ours before, between and after PyTorch's variants.
+peer() { # NET CONFIG IMAGES
+  local net=$1 config=$2 images=$3 turn=0 variant
+  [ -n "$bench" ] || { say "no --bench FOLDER was given: not run"; return; }
+  if [ "$device" = cpu ]; then
+    step "torch_${net}_syntax" 60 python3 -m py_compile "$bench/bench_torch.py"
+    return
+  fi
+  for variant in none eager compile graph; do
+    if [ $variant != none ]; then
+      step "torch_${net}_$variant" 200 python3 "$bench/bench_torch.py" --net "$net" --batch "$images" --variant $variant \
+        --json "$out/torch_${net}_$variant.json"
+      say "  $(tail -1 "$out/torch_${net}_$variant.log" | cut -c1-200)"
+    fi
+    step "ours_${net}_$((++turn))" 60 "$scoremle" bench step --config "$config" --device cuda \
+      --set "training { micro_batches: 1 micro_batch_images: $images activations: BFLOAT16 }"
+    say "  $(tail -1 "$out/ours_${net}_$turn.log")"
+  done
+}
+peer_ddpmpp() { peer ddpmpp cifar10_ddpmpp_vp_likelihood 128; }
+peer_adm64() { peer adm64 adm64 64; }
+
+for stage in "${stages[@]}"; do say "== $stage"; $stage; done
+say "$failures failed; everything is in $out"
+[ $failures = 0 ]
