@@ -39,9 +39,9 @@ class Assessment {
   Communicator& communicator_;
   const Parameters& parameters_;
   const Mirrored& own_ema_;
-  std::optional<Evaluator> evaluator_;                      // of the held-out images
-  std::optional<double> entropy_;                           // of their source
-  std::optional<Floats> ema_;                               // of all ranks, where something is asked for
+  std::optional<Evaluator> evaluator_;  // of the held-out images
+  std::optional<double> entropy_;       // of their source
+  std::optional<Floats> ema_;           // of all ranks, where something is asked for
   std::optional<Mirrored> mirrored_ema_;
   std::unique_ptr<core::objective::ScoreNetwork> network_;  // that reads ema_
 };

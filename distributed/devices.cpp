@@ -39,7 +39,8 @@ struct Node {
 };
 
 Node node_of(Communicator& communicator, const std::string& ids) {
-  const std::vector<std::string> nodes = communicator.all_gather(communicator.node()), all = communicator.all_gather(ids);
+  const std::vector<std::string> nodes = communicator.all_gather(communicator.node()),
+                                 all = communicator.all_gather(ids);
   Node node;
   for (std::size_t rank = 0; rank < all.size(); ++rank) {
     if (nodes[rank] != communicator.node()) continue;

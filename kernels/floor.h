@@ -9,7 +9,8 @@ namespace kernels {
 /// of arrays of 4 MiB a thread, which are read and written.
 struct MachineSpeed {
   double flops_per_second, bytes_per_second;
-  double conv_share = 0.25;  // of the products of a 3x3 convolution of many channels: by Winograd's F(4x4,3x3) a quarter
+  double conv_share =
+      0.25;  // of the products of a 3x3 convolution of many channels: by Winograd's F(4x4,3x3) a quarter
 };
 MachineSpeed measure_machine(int threads);
 

@@ -17,8 +17,7 @@ int bench_score(const BenchFlags& flags, Session& session) {
   const distributed::Floats weights(layout.total);
   distributed::initialise(training.program, config.seed(), layout, weights.span());
   const std::int64_t images = config.training().micro_batch_images();
-  core::objective::ScoreNetwork network(core::model::unet_spec(config), core::sde::sde_of(config), images,
-                                        device);
+  core::objective::ScoreNetwork network(core::model::unet_spec(config), core::sde::sde_of(config), images, device);
   const distributed::Mirrored mirrored(device, weights.span(), "weights");
   distributed::bind_flat(network, layout, mirrored.device());
   const core::likelihood::Score score = network.classes() > 0 ? network.score(0) : network.score();

@@ -20,8 +20,8 @@ std::shared_ptr<kernels::Device> open_device(const std::string& flag, int thread
                                              distributed::Communicator& communicator) {
   using distributed::DeviceChoice;
   if (flag == "cpu") return distributed::choose_device(DeviceChoice::cpu, threads, communicator).device;
-  const auto chosen = distributed::choose_device(flag == "cuda" ? DeviceChoice::cuda : DeviceChoice::automatic, threads,
-                                                 communicator);
+  const auto chosen =
+      distributed::choose_device(flag == "cuda" ? DeviceChoice::cuda : DeviceChoice::automatic, threads, communicator);
   if (communicator.rank() == 0) {
     fmt::print("device: {}{}\n", chosen.device->name(), chosen.reason.empty() ? "" : ", for " + chosen.reason);
     std::fflush(stdout);

@@ -81,7 +81,7 @@ struct Untrained {
                  .channel_multipliers = {1, 2},
                  .blocks = 1,
                  .attention_sizes = {4}},
-                sde, batch, 1) {
+                sde, batch, kernels::make_cpu_device(1)) {
     for (std::size_t p = 0; p < network.parameters().size(); ++p) {
       weights.emplace_back(static_cast<std::size_t>(network.parameters()[p].tensor.shape.elements()));
       for (std::size_t i = 0; i < weights[p].size(); ++i)
@@ -169,7 +169,7 @@ struct Conditional {
                  .attention_sizes = {4},
                  .classes = 2,
                  .null_label = null_label},
-                {.kind = kernels::SdeKind::vp}, 11, 1) {
+                {.kind = kernels::SdeKind::vp}, 11, kernels::make_cpu_device(1)) {
     for (std::size_t p = 0; p < network.parameters().size(); ++p) {
       weights.emplace_back(static_cast<std::size_t>(network.parameters()[p].tensor.shape.elements()));
       for (std::size_t i = 0; i < weights[p].size(); ++i)
