@@ -225,11 +225,11 @@ Step attend_gradient(const AttentionGradient& op, void* stream) {
 
 /// Calls f(width, tile) with those for products of the heads of qkv.
 template <typename F>
-Step with_heads(const Tensor& qkv, int heads, bool bf16, const F& f) {
-  const std::int64_t tokens = qkv.shape[1] * qkv.shape[2], c = qkv.shape[3] / 3, d = c / heads;
-  return with_channels({d, tokens}, [&](auto width) {
-    return with_tile<width>(bf16, qkv.shape[0] * heads * tokens, d, [&](auto tile) { return f(width, tile); });
-  });
+Step with_heads(const Tensor& qkv, int heads, std::initializer_list<Tensor> activations, const F& f) {
+  const std::int64_t tokens = qkv.shape[1] * qkv.shape[2], d = qkv.shape[3] / 3 / heads;
+  if (by_tensor_cores(activations, {d, tokens}))
+    return f(std::integral_constant<int, group>{}, std::type_identity<MmaTile<64, 64, 32, 32>>{});
+  return with_groups({d, tokens}, [&](auto width) { return f(width, std::type_identity<FloatTile>{}); });
 }
 
 }  // namespace
@@ -237,7 +237,7 @@ Step with_heads(const Tensor& qkv, int heads, bool bf16, const F& f) {
 template <>
 Step prepare(const Attention& op, const GpuContext& context) {
   check_attention(op.qkv, op.y, op.logsumexp, op.heads);
-  return with_heads(op.qkv, op.heads, all_bf16({op.qkv, op.y}), [&](auto width, auto tile) {
+  return with_heads(op.qkv, op.heads, {op.qkv, op.y}, [&](auto width, auto tile) {
     return attend<width, typename decltype(tile)::type>(op, context.stream);
   });
 }
@@ -246,7 +246,7 @@ template <>
 Step prepare(const AttentionGradient& op, const GpuContext& context) {
   check_attention(op.qkv, op.y, op.logsumexp, op.heads);
   ensure(op.dy.shape == op.y.shape && op.dqkv.shape == op.qkv.shape, "a gradient has the shape of its tensor");
-  return with_heads(op.qkv, op.heads, all_bf16({op.qkv, op.dy, op.dqkv}), [&](auto width, auto tile) {
+  return with_heads(op.qkv, op.heads, {op.qkv, op.dy, op.dqkv}, [&](auto width, auto tile) {
     return attend_gradient<width, typename decltype(tile)::type>(op, context.stream);
   });
 }

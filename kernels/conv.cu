@@ -38,12 +38,13 @@ Step convolve(const Conv& op, const ConvExtents& extents, void* stream) {
              depth = r * r * static_cast<int>(extents.size.c);
   return {[=](const Memory& memory) {
             const PartMoments parts{op.moments ? parts_slot.in(memory) : nullptr, rows.parts_of_image(), k};
-            product<Tile>(stream, {rows.rows(), k, depth, depth},
-                          Patches<width, Along::k>{source.make<width>(stream, memory), rows, r, stride, before},
-                          Matrix<width, Along::k>{const_array(op.weight, memory), k, depth, depth},
-                          StoreOutput<width>{rows, k, Tile::columns, memory.at<const float>(op.bias),
-                                             memory.at<const float>(op.embedding), const_array(op.residual, memory),
-                                             op.scale, array(op.y, memory), parts});
+            product<Tile>(
+                stream, {rows.rows(), k, depth, depth},
+                Patches<width, Along::k>{source.make<width>(stream, memory), rows, r, stride, before},
+                Matrix<width, Along::k>{const_array(op.weight, memory), k, depth, depth},
+                StoreOutput<Tile::width>{rows, k, Tile::columns, memory.at<const float>(op.bias),
+                                         memory.at<const float>(op.embedding), const_array(op.residual, memory),
+                                         op.scale, array(op.y, memory), parts});
             if (op.moments)
               launch<finish_moments_kernel>(blocks_for(std::int64_t{rows.n} * k), block_threads, 0, stream, rows, parts,
                                             memory.at<float2>(op.moments));
@@ -51,8 +52,9 @@ Step convolve(const Conv& op, const ConvExtents& extents, void* stream) {
           scratch.bytes()};
 }
 
-template <int width, typename Tile>
+template <typename Tile>
 Step convolve_gradient(const ConvDataGradient& op, const ConvExtents& extents, void* stream) {
+  constexpr int width = Tile::width;
   const bool reads_sources = op.prologue.coefficients || op.prologue.activation != Activation::none;
   const bool in_place = extents.v.h == extents.in.h;  // nothing is resampled
   const PixelRows rows = pixel_rows(extents.v, Tile::rows), source_rows = pixel_rows(extents.in, Tile::rows);
@@ -132,12 +134,12 @@ Step convolve_weight_gradient(const ConvWeightGradient& op, const ConvExtents& e
             const ConstArray dy = const_array(op.dy, memory);
             float* const sums = sums_slot.in(memory);
             product<Tile>(stream, {k, columns, pixels.rows(), part},
-                          Matrix<width, Along::rows>{dy, pixels.rows(), k, k},
+                          Matrix<Tile::width, Along::rows>{dy, pixels.rows(), k, k},
                           Patches<width, Along::rows>{source.make<width>(stream, memory), pixels, r, stride, before},
-                          StoreMatrix<width>{.size = {k, columns, Tile::rows, Tile::columns},
-                                             .to = {sums},
-                                             .stride = columns,
-                                             .part_stride = std::int64_t{k} * columns});
+                          StoreMatrix<Tile::width>{.size = {k, columns, Tile::rows, Tile::columns},
+                                                   .to = {sums},
+                                                   .stride = columns,
+                                                   .part_stride = std::int64_t{k} * columns});
             launch<add_parts_kernel>(blocks_for(std::int64_t{k} * columns), block_threads, 0, stream,
                                      std::int64_t{k} * columns, parts, sums, op.scale, op.mode,
                                      memory.at<float>(op.dweight));
@@ -153,12 +155,13 @@ template <>
 Step prepare(const Conv& op, const GpuContext& context) {
   const ConvExtents extents(op.x0, op.weight, op.y, op.prologue.resample);
   check_epilogue(op, extents.out);
-  return with_channels({channels_of(op.x0), channels_of(op.x1), op.y.shape[3]}, [&](auto width) {
-    const PixelRows rows = pixels_in_order(extents.out);
-    return with_tile<width>(all_bf16({op.x0, op.y}), rows.rows(), op.y.shape[3], [&](auto tile) {
-      return convolve<width, typename decltype(tile)::type>(op, extents, context.stream);
+  const std::int64_t c0 = channels_of(op.x0), c1 = channels_of(op.x1), k = extents.out.c;
+  if (by_tensor_cores({op.x0, op.y}, {c0, c1, k}))
+    return with_mma_tile(pixels_in_order(extents.out).rows(), k, [&](auto tile) {
+      return convolve<group, typename decltype(tile)::type>(op, extents, context.stream);
     });
-  });
+  if (k <= few && are_groups({c0, c1})) return convolve<group, FewColumns>(op, extents, context.stream);
+  return with_groups({c0, c1}, [&](auto width) { return convolve<width, FloatTile>(op, extents, context.stream); });
 }
 
 template <>
@@ -166,23 +169,26 @@ Step prepare(const ConvDataGradient& op, const GpuContext& context) {
   const ConvExtents extents(op.dz, op.weight, op.dy, op.prologue.resample);
   ensure(op.dz.shape[3] == extents.in.c, "a convolution's data gradient has the source's channels");
   ensure(bool(op.sums) == bool(op.prologue.coefficients), "the sums belong to a norm");
-  return with_channels({op.dz.shape[3], channels_of(op.x1), op.dy.shape[3]}, [&](auto width) {
-    const PixelRows rows = pixels_in_order(extents.v);
-    return with_tile<width>(all_bf16({op.dy, op.dz}), rows.rows(), op.dz.shape[3], [&](auto tile) {
-      return convolve_gradient<width, typename decltype(tile)::type>(op, extents, context.stream);
+  const std::int64_t c = extents.in.c, c1 = channels_of(op.x1), k = extents.out.c;
+  if (by_tensor_cores({op.dy, op.dz}, {c, c1, k}))
+    return with_mma_tile(pixels_in_order(extents.v).rows(), c, [&](auto tile) {
+      return convolve_gradient<typename decltype(tile)::type>(op, extents, context.stream);
     });
-  });
+  return c <= few ? convolve_gradient<FewColumns>(op, extents, context.stream)
+                  : convolve_gradient<FloatTile>(op, extents, context.stream);
 }
 
 template <>
 Step prepare(const ConvWeightGradient& op, const GpuContext& context) {
   const ConvExtents extents(op.x0, op.dweight, op.dy, op.prologue.resample);
-  const std::int64_t k = op.dy.shape[3], columns = op.dweight.shape.elements() / k;
-  return with_channels({channels_of(op.x0), channels_of(op.x1), k}, [&](auto width) {
-    return with_tile<width>(all_bf16({op.dy, op.x0}), k, columns, [&](auto tile) {
-      return convolve_weight_gradient<width, typename decltype(tile)::type>(op, extents, context.stream);
+  const std::int64_t c0 = channels_of(op.x0), c1 = channels_of(op.x1), k = extents.out.c;
+  if (by_tensor_cores({op.dy, op.x0}, {c0, c1, k}))
+    return with_mma_tile(k, op.dweight.shape.elements() / k, [&](auto tile) {
+      return convolve_weight_gradient<group, typename decltype(tile)::type>(op, extents, context.stream);
     });
-  });
+  if (k <= few && are_groups({c0, c1})) return convolve_weight_gradient<group, FewRows>(op, extents, context.stream);
+  return with_groups(
+      {c0, c1}, [&](auto width) { return convolve_weight_gradient<width, FloatTile>(op, extents, context.stream); });
 }
 
 }  // namespace kernels::BACKEND

@@ -51,12 +51,12 @@ if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
 endif()
 
 # Tests, compiled once: their own, and those of the records that have a kernel.
-file(GLOB emulated_tests CONFIGURE_DEPENDS tests/kernels/simt/*.cpp tests/kernels/emulated/*.cpp)
+file(GLOB emulated_tests CONFIGURE_DEPENDS tests/kernels/simt/*_test.cpp tests/kernels/emulated/*.cpp)
 foreach(kernel ${gpu_kernels})
   get_filename_component(stem ${kernel} NAME_WE)
-  list(APPEND emulated_tests tests/kernels/${stem}_test.cpp)
+  list(APPEND record_tests tests/kernels/${stem}_test.cpp)
 endforeach()
-add_library(emulated_tests OBJECT ${emulated_tests})
+add_library(emulated_tests OBJECT ${emulated_tests} ${record_tests})
 target_link_libraries(emulated_tests PUBLIC kernels_simt GTest::gtest_main)
 target_include_directories(emulated_tests PRIVATE tests/kernels/emulated)
 of_tests(emulated_tests)
@@ -65,35 +65,57 @@ of_tests(emulated_tests)
 file(GLOB probes CONFIGURE_DEPENDS tests/kernels/simt/*.cu)
 set_source_files_properties(${gpu_kernels} ${probes} PROPERTIES LANGUAGE CXX)
 function(emulated_kernels way)
-  add_library(emulated_kernels_${way} OBJECT ${gpu_kernels} ${probes})
+  add_library(emulated_kernels_${way} STATIC ${gpu_kernels} ${probes})
   target_link_libraries(emulated_kernels_${way} PUBLIC kernels)
-  target_compile_options(emulated_kernels_${way} PRIVATE -Wno-unknown-pragmas ${ARGN})
+  target_compile_options(emulated_kernels_${way} PRIVATE -Wno-unknown-pragmas ${simt_${way}_options})
 endfunction()
 
-# emulated_program(<name> <way> <source>...): the tests with the kernels of one way.
-function(emulated_program name way)
+# emulated_program(<name> <way> <filter of tests> <source>...): tests with the kernels of one way.
+function(emulated_program name way filter)
   add_executable(test_simt_${name} ${ARGN})
   target_link_libraries(test_simt_${name} PRIVATE emulated_tests emulated_kernels_${way} kernels_simt GTest::gtest_main)
-  gtest_discover_tests(test_simt_${name} TEST_PREFIX kernels/emulated/${name}/ WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
-                       DISCOVERY_MODE PRE_TEST
+  target_link_options(test_simt_${name} PRIVATE ${simt_${way}_link_options})
+  gtest_discover_tests(test_simt_${name} TEST_PREFIX kernels/emulated/${name}/ TEST_FILTER ${filter}
+                       WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} DISCOVERY_MODE PRE_TEST
                        PROPERTIES TIMEOUT 600 ENVIRONMENT "${test_environment};ASAN_OPTIONS=detect_leaks=0")
 endfunction()
 
-emulated_kernels(fast -O2 -ftrivial-auto-var-init=pattern)
-emulated_program(fast fast ${simt_switch})
-emulated_program(portable fast kernels/simt/switch_ucontext.cpp)
+# The ways: how kernels are compiled, and what their programs have beside the tests.
+set(all_orders tests/kernels/simt/orders_all.cpp)
+set(one_order tests/kernels/simt/orders_one.cpp)
+set(simt_fast_options -O2 -ftrivial-auto-var-init=pattern)
+set(simt_fast_sources ${simt_switch} ${all_orders})
+set(simt_sanitized_options -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+set(simt_sanitized_link_options -fsanitize=address,undefined)
+set(simt_sanitized_sources ${simt_switch} ${one_order})
+# The calls that the compiler inserts are answered by our own hooks, not by the thread sanitizer's library.
+set(simt_race_options -O1 -g1 -fsanitize=thread --param=tsan-instrument-func-entry-exit=0)
+set(simt_race_sources ${simt_switch} ${one_order} kernels/simt/thread_hooks.cpp)
+set_source_files_properties(${simt_switch} ${all_orders} ${one_order} kernels/simt/thread_hooks.cpp
+                            PROPERTIES COMPILE_OPTIONS -fno-sanitize=all)
+
+emulated_kernels(fast)
+emulated_program(fast fast * ${simt_fast_sources})
+emulated_program(portable fast Barriers.*:Warps.*:SharedMemory.*:AsynchronousCopy.*:Tile.*
+                 kernels/simt/switch_ucontext.cpp ${all_orders})
 if(NOT SCOREMLE_SANITIZE)
   file(GLOB address_tests CONFIGURE_DEPENDS tests/kernels/simt/sanitized/*.cpp)
-  emulated_kernels(sanitized -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
-  emulated_program(sanitized sanitized ${simt_switch} ${address_tests})
-  target_link_options(test_simt_sanitized PRIVATE -fsanitize=address,undefined)
-  # The calls that the compiler inserts are answered by our own hooks, not by the thread sanitizer's library.
+  emulated_kernels(sanitized)
+  emulated_program(sanitized sanitized * ${simt_sanitized_sources} ${address_tests})
   file(GLOB race_tests CONFIGURE_DEPENDS tests/kernels/simt/race/*.cpp)
-  emulated_kernels(race -O1 -g1 -fsanitize=thread --param=tsan-instrument-func-entry-exit=0)
-  emulated_program(race race ${simt_switch} kernels/simt/thread_hooks.cpp ${race_tests})
+  emulated_kernels(race)
+  emulated_program(race race *-LargeTiles.* ${simt_race_sources} ${race_tests})
+  include(tests/kernels/mutants/mutants.cmake)
 endif()
 
 if(SCOREMLE_CUDA)
+  # The records' tests on a GPU; here it is only seen that they link, since without one they can but fail.
+  add_executable(test_cuda_records ${record_tests} tests/kernels/emulated/large_tiles_test.cpp)
+  target_link_libraries(test_cuda_records PRIVATE kernels_cuda GTest::gtest_main)
+  target_include_directories(test_cuda_records PRIVATE tests/kernels/cuda_records ${cuda_root}/include)
+  of_tests(test_cuda_records)
+  add_test(NAME kernels/cuda/records_link COMMAND test_cuda_records --gtest_list_tests)
+
   file(GLOB cuda_tests CONFIGURE_DEPENDS tests/kernels/cuda/*.cpp)
   add_executable(test_cuda ${cuda_tests})
   target_link_libraries(test_cuda PRIVATE kernels_cuda GTest::gtest_main)

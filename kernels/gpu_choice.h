@@ -1,35 +1,39 @@
-// Which kernel serves a record: how many channels are handled together, and which tile; for kernels only.
+// Which kernel serves a record: whether tensor cores do, how many channels are read together, and which tile; for
+// kernels only.
 #pragma once
 
 #include "kernels/gpu_product.h"
 
 namespace kernels::BACKEND {
 
-inline bool all_bf16(std::initializer_list<Tensor> tensors) {
-  return std::all_of(tensors.begin(), tensors.end(), [](const Tensor& t) { return !t || t.element == Element::bf16; });
+inline bool are_groups(std::initializer_list<std::int64_t> extents) {
+  return std::all_of(extents.begin(), extents.end(), [](std::int64_t extent) { return extent % group == 0; });
 }
 
-/// Calls f(std::integral_constant<int, width>) with how many channels are handled together.
+/// Tensor cores take activations that are stored as bf16, eight neighbours together; all else is computed in float.
+inline bool by_tensor_cores(std::initializer_list<Tensor> activations, std::initializer_list<std::int64_t> extents) {
+  return are_groups(extents) && std::all_of(activations.begin(), activations.end(),
+                                            [](const Tensor& t) { return !t || t.element == Element::bf16; });
+}
+
+/// Calls f(std::integral_constant<int, width>) with how many neighbours along the extents are read together.
 template <typename F>
-auto with_channels(std::initializer_list<std::int64_t> channels, const F& f) {
-  const bool all = std::all_of(channels.begin(), channels.end(), [](std::int64_t c) { return c % group == 0; });
-  return all ? f(std::integral_constant<int, group>{}) : f(std::integral_constant<int, 1>{});
+auto with_groups(std::initializer_list<std::int64_t> extents, const F& f) {
+  return are_groups(extents) ? f(std::integral_constant<int, group>{}) : f(std::integral_constant<int, 1>{});
 }
 
-/// Calls f(std::type_identity<Tile>) with the tile for a product [rows,columns]: by tensor cores if all activations
-/// that are read and written are bf16, in float otherwise; a small one where large ones would leave multiprocessors of
-/// an H100 idle.
-template <int width, typename F>
-auto with_tile(bool bf16, std::int64_t rows, std::int64_t columns, const F& f) {
-  if constexpr (width == group) {
-    constexpr std::int64_t enough = 132 * 128 * 128;
-    if (bf16 && rows >= 128 && columns >= 128 && rows * columns >= enough)
-      return f(std::type_identity<MmaTile<128, 128, 64, 32>>{});
-    if (bf16) return f(std::type_identity<MmaTile<64, 64, 32, 32>>{});
-  }
-  if (columns <= 16) return f(std::type_identity<FmaTile<128, 16>>{});
-  if (rows <= 16) return f(std::type_identity<FmaTile<16, 128>>{});
-  return f(std::type_identity<FmaTile<64, 64>>{});
+/// Calls f(std::type_identity<Tile>) with a tile of tensor cores for a product [rows,columns]: a small one where large
+/// ones would leave multiprocessors of an H100 idle.
+template <typename F>
+auto with_mma_tile(std::int64_t rows, std::int64_t columns, const F& f) {
+  constexpr std::int64_t enough = 132 * 128 * 128;
+  return rows >= 128 && columns >= 128 && rows * columns >= enough ? f(std::type_identity<MmaTile<128, 128, 64, 32>>{})
+                                                                   : f(std::type_identity<MmaTile<64, 64, 32, 32>>{});
 }
+
+using FloatTile = FmaTile<64, 64>;
+inline constexpr int few = 16;  // rows or columns, such as an image's own channels
+using FewColumns = FmaTile<128, few>;
+using FewRows = FmaTile<few, 128>;
 
 }  // namespace kernels::BACKEND

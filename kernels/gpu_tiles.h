@@ -23,6 +23,7 @@ struct Panel {
 template <int m, int n>
 struct FmaTile {
   using Element = float;
+  static constexpr int width = 1;  // elements of a result that are stored together, and of operands without a choice
   static constexpr int rows = m, columns = n, depth = 16, threads = 256;
   static constexpr int across = 16, rows_each = m / across, columns_each = n / across;
   float sum[rows_each][columns_each] = {};
@@ -60,6 +61,7 @@ struct FmaTile {
 template <int m, int n, int warp_m, int warp_n>
 struct MmaTile {
   using Element = Bf16;
+  static constexpr int width = 8;
   static constexpr int rows = m, columns = n, depth = 32, threads = 32 * (m / warp_m) * (n / warp_n);
   static constexpr int blocks_m = warp_m / 16, blocks_n = warp_n / 8;
   static_assert(blocks_n % 2 == 0, "fragments of b are loaded in pairs");

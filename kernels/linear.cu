@@ -7,8 +7,6 @@
 namespace kernels::BACKEND {
 namespace {
 
-using Tile = FmaTile<64, 64>;
-
 /// The product of two matrices of floats in memory, to a third.
 template <int width, Along along_a, Along along_b>
 void multiply(void* stream, const ProductSize& size, const Tensor& a, const Tensor& b, const Tensor& to,
@@ -17,13 +15,13 @@ void multiply(void* stream, const ProductSize& size, const Tensor& a, const Tens
     const auto lines = static_cast<int>(tensor.shape[0]), cells = static_cast<int>(tensor.shape[1]);
     return Matrix<width, along>{.data = const_array(tensor, memory), .lines = lines, .cells = cells, .stride = cells};
   };
-  product<Tile>(stream, size, matrix(a, std::integral_constant<Along, along_a>{}),
-                matrix(b, std::integral_constant<Along, along_b>{}),
-                StoreMatrix<width>{.size = {size.rows, size.columns, Tile::rows, Tile::columns},
-                                   .to = array(to, memory),
-                                   .stride = size.columns,
-                                   .bias = bias,
-                                   .mode = mode});
+  product<FloatTile>(stream, size, matrix(a, std::integral_constant<Along, along_a>{}),
+                     matrix(b, std::integral_constant<Along, along_b>{}),
+                     StoreMatrix<width>{.size = {size.rows, size.columns, FloatTile::rows, FloatTile::columns},
+                                        .to = array(to, memory),
+                                        .stride = size.columns,
+                                        .bias = bias,
+                                        .mode = mode});
 }
 
 ProductSize product_size(std::int64_t rows, std::int64_t columns, std::int64_t k) {
@@ -36,7 +34,7 @@ template <>
 Step prepare(const Linear& op, const GpuContext& context) {
   check_linear(op.x, op.weight, op.y);
   ensure(!op.bias || op.bias.shape == Shape{op.y.shape[1]}, "Linear's bias is [k]");
-  return with_channels({op.x.shape[1], op.y.shape[1]}, [&](auto width) -> Step {
+  return with_groups({op.x.shape[1], op.y.shape[1]}, [&](auto width) -> Step {
     return {[=, stream = context.stream](const Memory& memory) {
       multiply<width, Along::k, Along::k>(stream, product_size(op.x.shape[0], op.y.shape[1], op.x.shape[1]), op.x,
                                           op.weight, op.y, memory.at<const float>(op.bias), Mode::overwrite, memory);
@@ -47,7 +45,7 @@ Step prepare(const Linear& op, const GpuContext& context) {
 template <>
 Step prepare(const LinearDataGradient& op, const GpuContext& context) {
   check_linear(op.dx, op.weight, op.dy);
-  return with_channels({op.dx.shape[1], op.dy.shape[1]}, [&](auto width) -> Step {
+  return with_groups({op.dx.shape[1], op.dy.shape[1]}, [&](auto width) -> Step {
     return {[=, stream = context.stream](const Memory& memory) {
       multiply<width, Along::k, Along::rows>(stream, product_size(op.dx.shape[0], op.dx.shape[1], op.dy.shape[1]),
                                              op.dy, op.weight, op.dx, nullptr, op.mode, memory);
@@ -60,7 +58,7 @@ Step prepare(const LinearWeightGradient& op, const GpuContext& context) {
   check_linear(op.x, op.dweight, op.dy);
   const std::int64_t m = op.x.shape[0], c = op.x.shape[1], k = op.dy.shape[1];
   ensure(!op.dbias || op.dbias.shape == Shape{k}, "Linear's bias gradient is [k]");
-  return with_channels({c, k}, [&](auto width) -> Step {
+  return with_groups({c, k}, [&](auto width) -> Step {
     ScratchLayout scratch;
     const ColumnSums column_sums({1, static_cast<int>(m), 1, ColumnSums::block_rows}, static_cast<int>(k), scratch);
     return {[=, stream = context.stream](const Memory& memory) {

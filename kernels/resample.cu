@@ -25,7 +25,7 @@ Source<width> source_of(const Tensor& x, const Tensor& y, Resample resample, con
 template <>
 Step prepare(const Resize& op, const GpuContext& context) {
   check_resize(op.x, op.y, op.resample);
-  return with_channels({op.x.shape[3]}, [&](auto width) -> Step {
+  return with_groups({op.x.shape[3]}, [&](auto width) -> Step {
     return {[=, stream = context.stream](const Memory& memory) {
       const Source<width> source = source_of<width>(op.x, op.y, op.resample, memory);
       const unsigned blocks = blocks_for(op.y.shape.elements() / width);
@@ -41,7 +41,7 @@ Step prepare(const Resize& op, const GpuContext& context) {
 template <>
 Step prepare(const ResizeGradient& op, const GpuContext& context) {
   check_resize(op.dx, op.dy, op.resample);
-  return with_channels({op.dx.shape[3]}, [&](auto width) -> Step {
+  return with_groups({op.dx.shape[3]}, [&](auto width) -> Step {
     return {[=, stream = context.stream](const Memory& memory) {
       const Source<width> source = source_of<width>(op.dx, op.dy, op.resample, memory);
       launch<reverse_kernel<width>>(blocks_for(op.dx.shape.elements() / width), block_threads, 0, stream, source,

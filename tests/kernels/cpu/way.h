@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -12,6 +13,9 @@
 
 namespace kernels::test {
 
+template <typename T>
+using BlockAllocator = std::allocator<T>;
+
 struct Way {
   int threads;
   std::string name() const { return std::to_string(threads) + " threads"; }
@@ -19,6 +23,7 @@ struct Way {
   Step step_of(const Op& op) const {
     return prepare(op, CpuContext{.threads = threads, .exchange = {}});
   }
+  void finish() const {}
   /// Whether two runs promise the same bits although the record's may differ with the number of threads.
   bool like(const Way& other) const { return threads == other.threads; }
 };
@@ -31,6 +36,12 @@ inline std::vector<Way> ways() {
 template <typename Op>
 std::tuple<> narrow_operands(Op&) {
   return {};
+}
+
+/// How far from the f32 result they may then be, as a share of the largest element.
+template <typename Op>
+double narrow_tolerance(const Op&) {
+  return 0;
 }
 
 }  // namespace kernels::test

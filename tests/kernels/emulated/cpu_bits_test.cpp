@@ -10,6 +10,7 @@ struct OnCpu {
   Step step_of(const Op& op) const {
     return prepare(op, CpuContext{.threads = 1, .exchange = {}});
   }
+  void finish() const {}
 };
 
 std::vector<std::int64_t> positions(std::int64_t images) {

@@ -1,0 +1,44 @@
+// How the tests of records run them in this program: on a GPU, in memory that the CPU sees as well.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <string>
+#include <vector>
+
+#include "kernels/gpu_context.h"
+#include "tests/kernels/narrow.h"
+
+namespace kernels::test {
+
+inline void succeed(cudaError_t result) {
+  if (result != cudaSuccess) throw std::runtime_error(cudaGetErrorString(result));
+}
+
+template <typename T>
+struct BlockAllocator {
+  using value_type = T;
+  T* allocate(std::size_t count) {
+    void* memory = nullptr;
+    succeed(cudaMallocManaged(&memory, count * sizeof(T)));
+    return static_cast<T*>(memory);
+  }
+  void deallocate(T* memory, std::size_t) { cudaFree(memory); }
+  bool operator==(const BlockAllocator&) const { return true; }
+};
+
+struct Way {
+  std::string name() const { return "a GPU"; }
+  template <typename Op>
+  Step step_of(const Op& op) const {
+    return cuda::prepare(op, GpuContext{.stream = nullptr, .exchange = {}});
+  }
+  void finish() const { succeed(cudaDeviceSynchronize()); }
+  bool like(const Way&) const { return true; }
+};
+
+inline std::vector<Way> ways() {
+  return {{}, {}};
+}
+
+}  // namespace kernels::test
