@@ -8,9 +8,10 @@
 
 namespace distributed {
 
-Assessment::Assessment(const core::config::RunConfig& config, Communicator& communicator, Parameters& parameters,
+Assessment::Assessment(const core::config::RunConfig& config, Communicator& communicator, const Parameters& parameters,
+                       const Mirrored& ema, const std::shared_ptr<kernels::Device>& device,
                        const core::data::Dataset& training, const core::data::Dataset* heldout)
-    : config_(config), communicator_(communicator), parameters_(parameters) {
+    : config_(config), communicator_(communicator), parameters_(parameters), own_ema_(ema) {
   const bool evaluates = config.training().evaluate_every() > 0;
   if (evaluates && heldout) {
     require_same_classes(config, training, *heldout);
@@ -21,16 +22,17 @@ Assessment::Assessment(const core::config::RunConfig& config, Communicator& comm
   }
   if (!evaluator_ && config.training().sample_every() == 0) return;
   ema_.emplace(parameters.layout().total);
-  network_ =
-      std::make_unique<core::objective::ScoreNetwork>(core::model::unet_spec(config), core::sde::sde_of(config),
-                                                      config.evaluation().batch_images(), config.training().threads());
-  bind_flat(*network_, parameters.layout(), ema_->span());
+  mirrored_ema_.emplace(device, ema_->span(), "averaged weights");
+  network_ = std::make_unique<core::objective::ScoreNetwork>(core::model::unet_spec(config), core::sde::sde_of(config),
+                                                             config.evaluation().batch_images(), device);
+  bind_flat(*network_, parameters.layout(), mirrored_ema_->device());
 }
 
 void Assessment::gather_ema() {
-  const std::span<float> own = parameters_.range().of(ema_->span());
-  std::copy(parameters_.ema().begin(), parameters_.ema().end(), own.begin());
+  own_ema_.to_host();
+  std::ranges::copy(own_ema_.host(), parameters_.range().of(ema_->span()).begin());
   if (parameters_.sharding() == Sharding::optimizer) gather_shards(communicator_, ema_->span());
+  mirrored_ema_->to_device();
 }
 
 void Assessment::evaluate(std::int64_t step, Metrics* metrics) {

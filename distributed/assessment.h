@@ -11,7 +11,7 @@
 #include "distributed/communicator.h"
 #include "distributed/evaluator.h"
 #include "distributed/metrics.h"
-#include "distributed/parameters.h"
+#include "distributed/mirrored.h"
 
 namespace distributed {
 
@@ -20,8 +20,9 @@ class Assessment {
  public:
   /// What the config asks for. `heldout` may be absent: then nothing is evaluated, which is said. Throws InputError
   /// where the network is told classes and the two sets number others.
-  Assessment(const core::config::RunConfig& config, Communicator& communicator, Parameters& parameters,
-             const core::data::Dataset& training, const core::data::Dataset* heldout);
+  Assessment(const core::config::RunConfig& config, Communicator& communicator, const Parameters& parameters,
+             const Mirrored& ema, const std::shared_ptr<kernels::Device>& device, const core::data::Dataset& training,
+             const core::data::Dataset* heldout);
 
   /// Of the weights after `step` steps.
   void evaluate(std::int64_t step, Metrics* metrics);
@@ -36,10 +37,12 @@ class Assessment {
 
   const core::config::RunConfig& config_;
   Communicator& communicator_;
-  Parameters& parameters_;
-  std::optional<Evaluator> evaluator_;                      // of the held-out images
-  std::optional<double> entropy_;                           // of their source
-  std::optional<Floats> ema_;                               // of all ranks, where something is asked for
+  const Parameters& parameters_;
+  const Mirrored& own_ema_;
+  std::optional<Evaluator> evaluator_;  // of the held-out images
+  std::optional<double> entropy_;       // of their source
+  std::optional<Floats> ema_;           // of all ranks, where something is asked for
+  std::optional<Mirrored> mirrored_ema_;
   std::unique_ptr<core::objective::ScoreNetwork> network_;  // that reads ema_
 };
 

@@ -16,11 +16,11 @@ void bind_flat(core::objective::ScoreNetwork& network, const Layout& layout, std
 }
 
 void bind_flat(core::program::Executor& executor, const core::objective::TrainingProgram& training,
-               Parameters& parameters) {
-  const auto& places = parameters.layout().tensors;
+               const Layout& layout, const MirroredParameters& parameters) {
+  const auto& places = layout.tensors;
   for (std::size_t i = 0; i < places.size(); ++i) {
-    executor.bind(training.program.parameters()[i].tensor, places[i].range().of(parameters.weights()));
-    executor.bind(training.gradients[i], places[i].range().of(parameters.gradient()));
+    executor.bind(training.program.parameters()[i].tensor, places[i].range().of(parameters.weights.device()));
+    executor.bind(training.gradients[i], places[i].range().of(parameters.gradient.device()));
   }
 }
 

@@ -6,19 +6,19 @@
 #include "core/objective/score_network.h"
 #include "core/objective/training_program.h"
 #include "core/program/executor.h"
-#include "distributed/parameters.h"
+#include "distributed/mirrored.h"
 
 namespace distributed {
 
 /// The flat layout of a network's parameters.
 Layout layout_of(std::span<const core::program::Parameter> parameters);
 
-/// Lets the network read its weights from the flat space, which must outlive it.
+/// Lets the network read its weights from the flat space in its device's memory, which must outlive it.
 void bind_flat(core::objective::ScoreNetwork& network, const Layout& layout, std::span<float> weights);
 
 /// Lets the executor of a training program read its weights from the flat space, which must outlive it, and write their
 /// gradients there.
 void bind_flat(core::program::Executor& executor, const core::objective::TrainingProgram& training,
-               Parameters& parameters);
+               const Layout& layout, const MirroredParameters& parameters);
 
 }  // namespace distributed

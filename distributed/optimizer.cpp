@@ -26,8 +26,9 @@ double ema_decay(const core::config::Optimizer& optimizer, std::int64_t step) {
   return std::min(optimizer.ema(), (1.0 + static_cast<double>(step)) / (10.0 + static_cast<double>(step)));
 }
 
-Optimizer::Optimizer(const core::config::RunConfig& config, Parameters& parameters) : config_(config) {
-  const Range range = parameters.range();
+Optimizer::Optimizer(const core::config::RunConfig& config, const MirroredParameters& parameters, Range range,
+                     std::shared_ptr<kernels::Device> device)
+    : config_(config) {
   if (range.size() == 0) return;
   Program program;
   settings_ = program.input("settings", {static_cast<std::int64_t>(AdamSetting::count)});
@@ -42,12 +43,12 @@ Optimizer::Optimizer(const core::config::RunConfig& config, Parameters& paramete
                                    .beta1 = config.optimizer().beta1(),
                                    .beta2 = config.optimizer().beta2(),
                                    .epsilon = config.optimizer().epsilon()});
-  executor_ = core::program::make_cpu_executor(program, {.threads = config.training().threads(), .exchange = {}});
-  executor_->bind(gradient, range.of(parameters.gradient()));
-  executor_->bind(weights, range.of(parameters.weights()));
-  executor_->bind(m, parameters.m());
-  executor_->bind(v, parameters.v());
-  executor_->bind(ema, parameters.ema());
+  executor_ = std::make_unique<core::program::Executor>(program, std::move(device));
+  executor_->bind(gradient, range.of(parameters.gradient.device()));
+  executor_->bind(weights, range.of(parameters.weights.device()));
+  executor_->bind(m, parameters.m.device());
+  executor_->bind(v, parameters.v.device());
+  executor_->bind(ema, parameters.ema.device());
 }
 
 void Optimizer::step(std::int64_t step, double gradient_norm) {

@@ -5,7 +5,7 @@
 
 #include "core/config/run.pb.h"
 #include "core/program/executor.h"
-#include "distributed/parameters.h"
+#include "distributed/mirrored.h"
 
 namespace distributed {
 
@@ -18,9 +18,10 @@ double ema_decay(const core::config::Optimizer& optimizer, std::int64_t step);
 
 class Optimizer {
  public:
-  /// Updates `parameters` in place; they must outlive the optimizer.
-  Optimizer(const core::config::RunConfig& config, Parameters& parameters);
-  /// One step from the mean gradient in the gradient buffer, whose norm is `gradient_norm` (clipped here).
+  /// Updates the range in place, where the device has it; `parameters` must outlive the optimizer.
+  Optimizer(const core::config::RunConfig& config, const MirroredParameters& parameters, Range range,
+            std::shared_ptr<kernels::Device> device);
+  /// One step from the mean gradient in the device's buffer, whose norm is `gradient_norm` (clipped here).
   void step(std::int64_t step, double gradient_norm);
 
  private:

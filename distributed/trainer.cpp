@@ -9,6 +9,7 @@
 #include "core/storage/file_io.h"
 #include "distributed/binding.h"
 #include "distributed/checkpoint_read.h"
+#include "distributed/devices.h"
 #include "distributed/initial_weights.h"
 #include "distributed/interrupt.h"
 #include "distributed/sections.h"
@@ -43,18 +44,20 @@ constexpr std::int64_t traced_steps = 5;
 
 }  // namespace
 
-Trainer::Trainer(const RunConfig& config, Communicator& communicator, const core::data::Dataset& training,
-                 const core::data::Dataset* heldout, Start start)
+Trainer::Trainer(const RunConfig& config, Communicator& communicator, std::shared_ptr<kernels::Device> device,
+                 const core::data::Dataset& training, const core::data::Dataset* heldout, Start start)
     : config_(config),
       communicator_(communicator),
+      device_(std::move(device)),
       data_(training),
       loader_(training, static_cast<std::uint64_t>(config.seed()), config::global_batch(config)),
       training_(core::objective::record_training(config, kernels::Mode::overwrite)),
       parameters_(layout_of(training_.program.parameters()), sharding_of(config), communicator.rank(),
                   communicator.size()),
+      on_device_(parameters_, device_),
       reducer_(communicator, parameters_, reduction_of(config), config.training().micro_batches(),
                std::int64_t{config.training().bucket_kib()} * 1024 / 4),
-      optimizer_(config, parameters_),
+      optimizer_(config, on_device_, parameters_.range(), device_),
       time_law_(core::sde::time_law(config)) {
   require_classes(config, training);
   const RunIdentity identity{.layout = parameters_.layout(),
@@ -75,7 +78,7 @@ Trainer::Trainer(const RunConfig& config, Communicator& communicator, const core
   times_.resize(images);
   prepare_executor();
   prepare_state(start);
-  assessment_.emplace(config, communicator, parameters_, training, heldout);
+  assessment_.emplace(config, communicator, parameters_, on_device_.ema, device_, training, heldout);
 }
 
 void Trainer::prepare_executor() {
@@ -84,15 +87,17 @@ void Trainer::prepare_executor() {
     buckets.emplace_back(training_.gradients.begin() + bucket.first_tensor,
                          training_.gradients.begin() + bucket.last_tensor + 1);
   }
-  if (!buckets.empty()) core::program::insert_exchanges(training_.program, buckets);
+  // Elsewhere than in the host's memory gradients are exchanged when all of them have come back.
+  if (!buckets.empty() && device_->residence() == kernels::Residence::host)
+    core::program::insert_exchanges(training_.program, buckets);
+  training_.program = core::program::stored(std::move(training_.program), storage_of(config_, *device_));
   const auto exchange = [this](int topic, std::span<float>) {
     if (!exchanging_) return;
     if (topic >= 0) reducer_.bucket_ready(topic);
     reducer_.progress();
   };
-  executor_ = core::program::make_cpu_executor(training_.program,
-                                               {.threads = config_.training().threads(), .exchange = exchange});
-  bind_flat(*executor_, training_, parameters_);
+  executor_ = std::make_unique<core::program::Executor>(training_.program, device_, exchange);
+  bind_flat(*executor_, training_, parameters_.layout(), on_device_);
   const bool half_sum = config_.objective().loss_reduction() == config::HALF_SUM;
   const double dims = static_cast<double>(data_.shape().elements()), of_an_image = half_sum ? dims / 2 : 1;
   const std::vector<float> share(losses_.size(),
@@ -117,6 +122,7 @@ void Trainer::prepare_state(Start start) {
     const std::span<const float> own = parameters_.range().of(parameters_.weights());
     std::copy(own.begin(), own.end(), parameters_.ema().begin());
   }
+  on_device_.state_to_device();
   if (!leads()) return;
   if (loaded) {
     for (const std::string& note : loaded->notes) fmt::print("{}\n", note);
@@ -152,6 +158,7 @@ void Trainer::train_step(std::int64_t step) {
   for (int micro_batch = own.begin; micro_batch < own.end; ++micro_batch) {
     compute(step, micro_batch);
     check_finite(step, micro_batch);
+    on_device_.gradient.to_host();
     LossBits bits;
     for (std::size_t i = 0; i < losses_.size(); ++i) bits.add(time_law_, times_[i], losses_[i]);
     reducer_.add(micro_batch, bits.numbers());
@@ -160,9 +167,7 @@ void Trainer::train_step(std::int64_t step) {
   const auto [numbers, norm] = finish_gradient();
   stretch_.waited(waiting.seconds());
   if (!std::isfinite(norm)) report_non_finite_gradient(step);
-  const Timeline::Span update(timeline_.get(), "update");
-  optimizer_.step(step, norm);
-  if (parameters_.sharding() == Sharding::optimizer) gather_shards(communicator_, parameters_.weights());
+  update(step, norm);
   stretch_.add(LossBits(numbers), norm);
 }
 
@@ -171,6 +176,17 @@ std::pair<std::vector<double>, double> Trainer::finish_gradient() {
   const Timeline::Span span(timeline_.get(), "sum of gradients");
   std::vector<double> numbers = reducer_.finish();
   return {std::move(numbers), std::sqrt(squared_norm(communicator_, parameters_.gradient()))};
+}
+
+void Trainer::update(std::int64_t step, double gradient_norm) {
+  const Timeline::Span span(timeline_.get(), "update");
+  const Range range = parameters_.range();
+  on_device_.gradient.to_device(range);
+  optimizer_.step(step, gradient_norm);
+  if (parameters_.sharding() == Sharding::none) return;
+  on_device_.weights.to_host(range);
+  gather_shards(communicator_, parameters_.weights());
+  on_device_.weights.to_device();
 }
 
 void Trainer::compute(std::int64_t step, int micro_batch) {
@@ -243,6 +259,7 @@ void Trainer::report(std::int64_t step) {
 }
 
 void Trainer::save(std::int64_t step) {
+  on_device_.state_to_host();
   const SaveResult result = store_->save(step + 1, shard_sections(parameters_), {});
   const bool last = step + 1 == config_.training().steps() || stopping_;
   // Earlier ones may fail: training goes on, and the next may succeed. What ends with the run does not.

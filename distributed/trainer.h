@@ -31,8 +31,8 @@ class Trainer {
   /// `config` is valid and the same on every rank. With Start::resume the newest checkpoint of the run's folder is
   /// read; with Start::fresh a folder that has one is refused. `heldout` may be empty: then nothing is evaluated on the
   /// way.
-  Trainer(const core::config::RunConfig& config, Communicator& communicator, const core::data::Dataset& training,
-          const core::data::Dataset* heldout, Start start);
+  Trainer(const core::config::RunConfig& config, Communicator& communicator, std::shared_ptr<kernels::Device> device,
+          const core::data::Dataset& training, const core::data::Dataset* heldout, Start start);
 
   /// To be written to `file` by run(): what ran when in five of its steps, the second to the sixth. Throws InputError
   /// where there are no two steps to run.
@@ -46,6 +46,7 @@ class Trainer {
   void prepare_state(Start start);
   void train_step(std::int64_t step);
   void compute(std::int64_t step, int micro_batch);
+  void update(std::int64_t step, double gradient_norm);
   void upload_images(std::int64_t step, int micro_batch);
   std::pair<std::vector<double>, double> finish_gradient();
   void check_finite(std::int64_t step, int micro_batch);
@@ -60,10 +61,12 @@ class Trainer {
 
   const core::config::RunConfig& config_;
   Communicator& communicator_;
+  std::shared_ptr<kernels::Device> device_;
   const core::data::Dataset& data_;
   core::data::Loader loader_;
   core::objective::TrainingProgram training_;
   Parameters parameters_;
+  MirroredParameters on_device_;
   Reducer reducer_;
   Optimizer optimizer_;
   kernels::TimeLaw time_law_;

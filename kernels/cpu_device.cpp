@@ -8,7 +8,9 @@ namespace {
 class CpuDevice : public Device {
  public:
   explicit CpuDevice(int threads) : threads_(threads) {}
-  std::string name() const override { return fmt::format("CPU, {} threads", threads_); }
+  std::string name() const override {
+    return fmt::format("CPU, {} {}", threads_, threads_ == 1 ? "thread" : "threads");
+  }
   Residence residence() const override { return Residence::host; }
 
   Step prepare(const Op& op, const OnExchange& exchange) override {

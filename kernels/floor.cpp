@@ -28,18 +28,18 @@ bool can_save_products(const Tensor& weight) {
   return weight.shape[1] == 3 && weight.shape[0] >= 16 && weight.shape[3] >= 16;
 }
 
-double saving(const Conv& op) {
-  return can_save_products(op.weight) ? 0.25 : 1;
+bool saves_products(const Conv& op) {
+  return can_save_products(op.weight);
 }
-double saving(const ConvDataGradient& op) {
-  return can_save_products(op.weight) ? 0.25 : 1;
+bool saves_products(const ConvDataGradient& op) {
+  return can_save_products(op.weight);
 }
-double saving(const ConvWeightGradient& op) {
-  return can_save_products(op.dweight) ? 0.25 : 1;
+bool saves_products(const ConvWeightGradient& op) {
+  return can_save_products(op.dweight);
 }
 template <typename Other>
-double saving(const Other&) {
-  return 1;
+bool saves_products(const Other&) {
+  return false;
 }
 
 }  // namespace
@@ -75,7 +75,8 @@ double floor_seconds(const Op& op, const MachineSpeed& speed) {
   double bytes = 0;
   Op copy = op;
   for_each_operand(copy, [&](const Tensor& operand) { bytes += static_cast<double>(operand.size_bytes()); });
-  const double part = std::visit([](const auto& record) { return saving(record); }, op);
+  const bool saves = std::visit([](const auto& record) { return saves_products(record); }, op);
+  const double part = saves ? speed.conv_share : 1;
   return std::max(part * flops(op) / speed.flops_per_second, bytes / speed.bytes_per_second);
 }
 

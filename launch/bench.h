@@ -12,7 +12,7 @@ namespace launch {
 struct BenchFlags {
   ConfigFlags config;
   int runs = 5;
-  std::string trace;
+  std::string device = "cpu", trace;
 };
 
 /// Times a training step by kind of record, beside the least that this machine needs.

@@ -27,6 +27,8 @@ class Step {
       : training_(core::objective::record_training(config, kernels::Mode::overwrite)),
         parameters_(distributed::layout_of(training_.program.parameters()), distributed::Sharding::none,
                     communicator.rank(), communicator.size()),
+        device_(kernels::make_cpu_device(config.training().threads())),
+        on_device_(parameters_, device_),
         reducer_(communicator, parameters_, reduction, config.training().micro_batches(),
                  std::int64_t{config.training().bucket_kib()} * 1024 / 4) {
     std::vector<std::vector<core::program::Tensor>> buckets;
@@ -35,14 +37,14 @@ class Step {
                            training_.gradients.begin() + bucket.last_tensor + 1);
     }
     if (!buckets.empty()) core::program::insert_exchanges(training_.program, buckets);
-    executor_ = core::program::make_cpu_executor(
-        training_.program, {.threads = config.training().threads(), .exchange = [this](int topic, std::span<float>) {
-                              if (!exchanging_) return;
-                              if (topic >= 0) reducer_.bucket_ready(topic);
-                              reducer_.progress();
-                            }});
+    const auto exchange = [this](int topic, std::span<float>) {
+      if (!exchanging_) return;
+      if (topic >= 0) reducer_.bucket_ready(topic);
+      reducer_.progress();
+    };
+    executor_ = std::make_unique<core::program::Executor>(training_.program, device_, exchange);
     distributed::initialise(training_.program, config.seed(), parameters_.layout(), parameters_.weights());
-    distributed::bind_flat(*executor_, training_, parameters_);
+    distributed::bind_flat(*executor_, training_, parameters_.layout(), on_device_);
   }
 
   void compute() {
@@ -67,6 +69,8 @@ class Step {
  private:
   core::objective::TrainingProgram training_;
   distributed::Parameters parameters_;
+  std::shared_ptr<kernels::Device> device_;
+  distributed::MirroredParameters on_device_;
   distributed::Reducer reducer_;
   std::unique_ptr<core::program::Executor> executor_;
   bool exchanging_ = false;

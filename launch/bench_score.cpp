@@ -11,20 +11,21 @@ namespace launch {
 
 int bench_score(const BenchFlags& flags, Session& session) {
   const core::config::RunConfig config = load(flags.config, session);
+  const auto device = open_device(flags.device, config.training().threads(), session.communicator());
   const auto training = core::objective::record_training(config, kernels::Mode::overwrite);
   const distributed::Layout layout = distributed::layout_of(training.program.parameters());
   const distributed::Floats weights(layout.total);
   distributed::initialise(training.program, config.seed(), layout, weights.span());
   const std::int64_t images = config.training().micro_batch_images();
-  core::objective::ScoreNetwork network(core::model::unet_spec(config), core::sde::sde_of(config), images,
-                                        config.training().threads());
-  distributed::bind_flat(network, layout, weights.span());
+  core::objective::ScoreNetwork network(core::model::unet_spec(config), core::sde::sde_of(config), images, device);
+  const distributed::Mirrored mirrored(device, weights.span(), "weights");
+  distributed::bind_flat(network, layout, mirrored.device());
   const core::likelihood::Score score = network.classes() > 0 ? network.score(0) : network.score();
 
   const auto n = static_cast<std::size_t>(images), size = n * static_cast<std::size_t>(score.dims);
   const std::vector<double> t(n, 0.5), x(size, 0.1), probe(size, 1);
   std::vector<double> found(size), trace(n);
-  const kernels::MachineSpeed speed = kernels::measure_machine(config.training().threads());
+  const kernels::MachineSpeed speed = speed_of(*device, config.training().threads());
   const auto report = [&](const char* name, core::objective::ScoreNetwork::Calls calls, const auto& call) {
     const double seconds = fastest(flags.runs, call);
     const auto inside = network.inside(calls);

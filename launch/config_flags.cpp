@@ -15,6 +15,14 @@ void add_config_flags(CLI::App& command, ConfigFlags& flags) {
       ->take_all();
 }
 
+void add_device_flag(CLI::App& command, std::string& device) {
+  command
+      .add_option("--device", device,
+                  "What computes: the cpu, a GPU for each rank (cuda), or GPUs where there are some (auto)")
+      ->check(CLI::IsMember({"cpu", "cuda", "auto"}))
+      ->capture_default_str();
+}
+
 void add_trace_flag(CLI::App& command, std::string& file, const std::string& help) {
   command.add_option("--trace", file, help + ", as JSON for ui.perfetto.dev or chrome://tracing")->type_name("FILE");
 }
@@ -26,6 +34,7 @@ void add_run_flags(CLI::App& command, RunFlags& flags) {
                   "Overrides of the run's config, above all of evaluation { ... } or sampling { ... } (repeatable)")
       ->type_name("TEXT")
       ->take_all();
+  add_device_flag(command, flags.device);
   command.add_option("--step", flags.step, "Use the checkpoint of this step (default: the newest)")->check(at_least(0));
 }
 

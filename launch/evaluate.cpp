@@ -40,10 +40,11 @@ int evaluate(const EvaluateFlags& flags, Session& session) {
   kernels::require(flags.images == 0 || flags.ode_images < 0 || flags.estimator != "ode",
                    "--images: there is no bound with --estimator ode; --ode-images says how many");
   distributed::Communicator& communicator = session.communicator();
+  const auto device = open_device(flags.run.device, config.training().threads(), communicator);
   const core::config::Source& source = heldout ? config.data().heldout() : config.data().training();
   core::config::require_source(source, heldout ? "data.heldout" : "data.training");
   const auto dataset = core::data::open(config, staged(source, communicator));
-  Trained trained(config, communicator, flags.run, config.evaluation().batch_images());
+  Trained trained(config, communicator, device, flags.run, config.evaluation().batch_images());
 
   Report report{
       .data = fmt::format("{} ({})", dataset.describe(), flags.set),

@@ -10,6 +10,10 @@
 
 namespace launch {
 
+kernels::MachineSpeed speed_of(const kernels::Device& device, int threads) {
+  return device.residence() == kernels::Residence::host ? kernels::measure_machine(threads) : kernels::h100;
+}
+
 void RecordTable::measure(const core::program::Program& program, core::program::Executor& executor, int runs) {
   std::vector<double> best(program.ops().size(), INFINITY);
   for (int run = 0; run < runs; ++run) {
@@ -40,8 +44,8 @@ double RecordTable::floor_seconds() const {
 void RecordTable::print(double whole) const {
   std::vector<std::pair<std::string, Row>> sorted(rows_.begin(), rows_.end());
   std::ranges::sort(sorted, [](const auto& a, const auto& b) { return a.second.seconds > b.second.seconds; });
-  fmt::print("floor: products at {:.0f} GFLOP/s, a quarter of them for 3x3 convolutions; operands at {:.0f} GB/s\n",
-             1e-9 * speed_.flops_per_second, 1e-9 * speed_.bytes_per_second);
+  fmt::print("floor: products at {:.0f} GFLOP/s{}; operands at {:.0f} GB/s\n", 1e-9 * speed_.flops_per_second,
+             speed_.conv_share < 1 ? ", a quarter of them for 3x3 convolutions" : "", 1e-9 * speed_.bytes_per_second);
   fmt::print("{:<22} {:>7} {:>10} {:>7} {:>10} {:>8} {:>9}\n", "record", "count", "ms", "share", "floor ms", "x floor",
              "GFLOP/s");
   for (const auto& [name, row] : sorted) print(name, row, whole);

@@ -9,6 +9,9 @@
 
 namespace launch {
 
+/// Of the device, as floors are computed with.
+kernels::MachineSpeed speed_of(const kernels::Device& device, int threads);
+
 class RecordTable {
  public:
   explicit RecordTable(const kernels::MachineSpeed& speed) : speed_(speed) {}

@@ -69,8 +69,10 @@ int sample(const SampleFlags& flags, Session& session) {
   const Form form = form_of(output, config.sampling().images());
   require_output(output, form);
   distributed::Communicator& communicator = session.communicator();
+  const auto device = open_device(flags.run.device, config.training().threads(), communicator);
   const auto& sampling = config.sampling();
-  Trained trained(config, communicator, flags.run, std::min(sampling.images(), config.evaluation().batch_images()));
+  Trained trained(config, communicator, device, flags.run,
+                  std::min(sampling.images(), config.evaluation().batch_images()));
 
   const bool leads = communicator.rank() == 0;
   const auto progress = progress_bar(sampling.sampler() == core::config::PROBABILITY_FLOW ? "images" : "image steps");

@@ -3,15 +3,30 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 #include "core/config/load.h"
+#include "distributed/devices.h"
 
 namespace launch {
 
 distributed::Communicator& Session::communicator() {
   if (!communicator_) communicator_ = distributed::make_communicator();
   return *communicator_;
+}
+
+std::shared_ptr<kernels::Device> open_device(const std::string& flag, int threads,
+                                             distributed::Communicator& communicator) {
+  using distributed::DeviceChoice;
+  if (flag == "cpu") return distributed::choose_device(DeviceChoice::cpu, threads, communicator).device;
+  const auto chosen =
+      distributed::choose_device(flag == "cuda" ? DeviceChoice::cuda : DeviceChoice::automatic, threads, communicator);
+  if (communicator.rank() == 0) {
+    fmt::print("device: {}{}\n", chosen.device->name(), chosen.reason.empty() ? "" : ", for " + chosen.reason);
+    std::fflush(stdout);
+  }
+  return chosen.device;
 }
 
 void require_one_process(Session& session, const char* command) {

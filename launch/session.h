@@ -9,7 +9,7 @@
 
 #include "core/config/run.pb.h"
 #include "distributed/communicator.h"
-#include "kernels/check.h"
+#include "kernels/device.h"
 
 namespace launch {
 
@@ -29,6 +29,11 @@ class Session {
 
 /// Returns the exit status.
 using Action = std::function<int(Session&)>;
+
+/// The device that the flag --device names: "cpu", "cuda" or "auto". Rank 0 says which it became, and why, unless "cpu"
+/// was asked for. Throws InputError as distributed::choose_device says. Collective.
+std::shared_ptr<kernels::Device> open_device(const std::string& flag, int threads,
+                                             distributed::Communicator& communicator);
 
 /// --config and --set of the commands that read a config.
 struct ConfigFlags {

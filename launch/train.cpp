@@ -9,6 +9,7 @@
 #include "core/data/dataset.h"
 #include "core/objective/training_program.h"
 #include "core/program/describe.h"
+#include "distributed/devices.h"
 #include "distributed/initial_weights.h"
 #include "distributed/interrupt.h"
 #include "distributed/trainer.h"
@@ -21,17 +22,17 @@ namespace {
 
 struct TrainFlags {
   ConfigFlags config;
-  std::string init_from, trace;
+  std::string device = "cpu", init_from, trace;
   bool resume = false;
   bool dry_run = false;
 };
 
 /// Prints what would run, and what it would cost.
-int describe_run(const core::config::RunConfig& config) {
+int describe_run(const core::config::RunConfig& config, const std::shared_ptr<kernels::Device>& device) {
   const auto training = core::objective::record_training(config, kernels::Mode::overwrite);
-  const auto executor =
-      core::program::make_cpu_executor(training.program, {.threads = config.training().threads(), .exchange = {}});
-  std::cout << core::config::text(config) << '\n' << core::program::describe(training.program, executor->plan());
+  const core::program::Executor executor(
+      core::program::stored(training.program, distributed::storage_of(config, *device)), device);
+  std::cout << core::config::text(config) << '\n' << core::program::describe(training.program, executor.plan());
   const double state = 3 * 4.0 * static_cast<double>(core::program::parameter_count(training.program)) / (1 << 20);
   std::cout << fmt::format("optimiser    {:>14.1f} MiB (two moments and averaged weights{})\n", state,
                            config.training().sharding() == core::config::OPTIMIZER ? ", shared out among the ranks"
@@ -71,10 +72,12 @@ void settle_origin(const TrainFlags& flags, distributed::Communicator& communica
 
 int train(const TrainFlags& flags, Session& session) {
   core::config::RunConfig config = config_of(flags, session);
-  if (flags.dry_run) return session.communicator().rank() == 0 ? describe_run(config) : 0;
+  distributed::Communicator& communicator = session.communicator();
+  const auto device = open_device(flags.device, config.training().threads(), communicator);
+  if (flags.dry_run) return communicator.rank() == 0 ? describe_run(config, device) : 0;
   if (!flags.trace.empty()) require_writable(flags.trace);
   core::config::require_source(config.data().training(), "data.training");
-  distributed::Communicator& communicator = session.communicator();
+  distributed::storage_of(config, *device);
   settle_origin(flags, communicator, config);
   distributed::catch_interrupts();
   omp_set_num_threads(config.training().threads());
@@ -88,7 +91,7 @@ int train(const TrainFlags& flags, Session& session) {
     std::cout << "ranks: " << communicator.size() << " of " << config.training().threads() << " threads\n"
               << std::flush;
   }
-  distributed::Trainer trainer(config, communicator, training, heldout ? &*heldout : nullptr,
+  distributed::Trainer trainer(config, communicator, device, training, heldout ? &*heldout : nullptr,
                                flags.resume ? distributed::Start::resume : distributed::Start::fresh);
   if (!flags.trace.empty()) trainer.trace(flags.trace);
   if (communicator.rank() == 0) {
@@ -104,6 +107,7 @@ void add_train(CLI::App& app, Action& chosen) {
       app.add_subcommand("train", "Train a score model; start it under mpirun or srun for several ranks");
   auto flags = std::make_shared<TrainFlags>();
   add_config_flags(*command, flags->config);
+  add_device_flag(*command, flags->device);
   command
       ->add_option(
           "--init-from", flags->init_from,

@@ -13,11 +13,12 @@
 
 namespace launch {
 
-Trained::Trained(const core::config::RunConfig& config, distributed::Communicator& communicator, const RunFlags& flags,
-                 std::int64_t batch_images)
-    : network_(core::model::unet_spec(config), core::sde::sde_of(config), batch_images, config.training().threads()),
+Trained::Trained(const core::config::RunConfig& config, distributed::Communicator& communicator,
+                 std::shared_ptr<kernels::Device> device, const RunFlags& flags, std::int64_t batch_images)
+    : network_(core::model::unet_spec(config), core::sde::sde_of(config), batch_images, device),
       layout_(distributed::layout_of(network_.parameters())),
-      weights_(layout_.total) {
+      weights_(layout_.total),
+      mirrored_(std::move(device), weights_.span(), "weights") {
   const auto step = flags.step >= 0 ? std::optional(flags.step) : std::nullopt;
   const auto loaded = distributed::load_section(communicator, flags.directory, step, layout_, "ema", weights_.span());
   step_ = loaded.step;
@@ -25,7 +26,8 @@ Trained::Trained(const core::config::RunConfig& config, distributed::Communicato
   kernels::require(core::config::network_text(trained) == core::config::network_text(config),
                    "{}/config.textproto: is of another network than {}: put the run's own config back", flags.directory,
                    loaded.checkpoint);
-  distributed::bind_flat(network_, layout_, weights_.span());
+  mirrored_.to_device();
+  distributed::bind_flat(network_, layout_, mirrored_.device());
 }
 
 std::function<void(std::int64_t, std::int64_t)> progress_bar(std::string name) {

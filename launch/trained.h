@@ -7,14 +7,14 @@
 
 #include "core/config/run.pb.h"
 #include "core/objective/score_network.h"
-#include "distributed/parameters.h"
+#include "distributed/mirrored.h"
 #include "launch/session.h"
 
 namespace launch {
 
-/// --run, --set and --step of the commands that use a trained run.
+/// --run, --set, --step and --device of the commands that use a trained run.
 struct RunFlags {
-  std::string directory;
+  std::string directory, device = "cpu";
   std::vector<std::string> overrides;
   std::int64_t step = -1;
 };
@@ -22,8 +22,8 @@ struct RunFlags {
 class Trained {
  public:
   /// Loads the run's newest checkpoint, or that of flags.step. Collective.
-  Trained(const core::config::RunConfig& config, distributed::Communicator& communicator, const RunFlags& flags,
-          std::int64_t batch_images);
+  Trained(const core::config::RunConfig& config, distributed::Communicator& communicator,
+          std::shared_ptr<kernels::Device> device, const RunFlags& flags, std::int64_t batch_images);
   core::objective::ScoreNetwork& network() { return network_; }
   std::int64_t step() const { return step_; }
 
@@ -31,6 +31,7 @@ class Trained {
   core::objective::ScoreNetwork network_;
   distributed::Layout layout_;
   distributed::Floats weights_;
+  distributed::Mirrored mirrored_;
   std::int64_t step_;
 };
 

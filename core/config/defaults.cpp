@@ -23,7 +23,7 @@ constexpr const char* defaults = R"(
               gradient_clip: 1 ema: 0.9999 ema_warmup: false }
   training { micro_batches: 4 threads: 1 reduction: DETERMINISTIC sharding: NONE recompute: KEEP bucket_kib: 25600
              log_every: 50 checkpoint_every: 1000 keep_checkpoints: 3 evaluate_every: 0 evaluate_images: 256
-             sample_every: 0 sample_images: 16 keep_every: 0 }
+             sample_every: 0 sample_images: 16 keep_every: 0 activations: FLOAT32 }
   evaluation { dequantisation: UNIFORM_NOISE batch_images: 32 bound_times: 20 passes: 1 ode_tolerance: 1e-5
                ode_max_evaluations: 10000 }
   sampling { sampler: EULER_MARUYAMA images: 64 steps: 1000 ode_tolerance: 1e-4 ode_max_evaluations: 10000

@@ -36,6 +36,7 @@ std::string fixed_text(const RunConfig& config, const std::string& training_fing
   training.clear_keep_every();
   training.clear_sharding();   // who holds what: the sums are the same
   training.clear_recompute();  // computes the same bits again
+  if (config.training().activations() == FLOAT32) training.clear_activations();  // as before there was a choice
   if (config.training().reduction() == DETERMINISTIC) training.clear_bucket_kib();
   return text(fixed) + images;
 }

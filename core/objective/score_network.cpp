@@ -17,8 +17,9 @@ struct ScoreNetwork::Evaluation {
   std::vector<float> floats;  // of one transfer
 };
 
-ScoreNetwork::ScoreNetwork(const model::UNetSpec& spec, const kernels::Sde& sde, std::int64_t batch, int threads)
-    : spec_(spec), sde_(sde), batch_(batch), threads_(threads) {
+ScoreNetwork::ScoreNetwork(const model::UNetSpec& spec, const kernels::Sde& sde, std::int64_t batch,
+                           std::shared_ptr<kernels::Device> device)
+    : spec_(spec), sde_(sde), batch_(batch), device_(std::move(device)) {
   value_ = std::make_unique<Evaluation>();
   Evaluation& e = *value_;
   e.input = model::unet_input(e.program, spec, images_per_run);
@@ -40,7 +41,7 @@ void ScoreNetwork::bind(std::size_t parameter, std::span<float> weights) {
 ScoreNetwork::Evaluation& ScoreNetwork::value() {
   Evaluation& e = *value_;
   if (!e.executor) {
-    e.executor = program::make_cpu_executor(e.program, {.threads = threads_, .exchange = {}});
+    e.executor = std::make_unique<program::Executor>(e.program, device_);
     for (std::size_t i = 0; i < weights_.size(); ++i) e.executor->bind(e.program.parameters()[i].tensor, weights_[i]);
   }
   return e;
@@ -58,7 +59,7 @@ ScoreNetwork::Evaluation& ScoreNetwork::with_trace() {
   const Tensor wanted[] = {e.input.x};
   e.gradient = program::differentiate(e.program, seeds, wanted)[0];
   e.program.keep(e.gradient);
-  e.executor = program::make_cpu_executor(e.program, {.threads = threads_, .exchange = {}});
+  e.executor = std::make_unique<program::Executor>(e.program, device_);
   for (std::size_t i = 0; i < weights_.size(); ++i) e.executor->bind(e.program.parameters()[i].tensor, weights_[i]);
   return e;
 }

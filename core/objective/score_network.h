@@ -21,10 +21,11 @@ class ScoreNetwork {
   static constexpr std::int64_t images_per_run = 8;
 
   /// `batch` images per call.
-  ScoreNetwork(const model::UNetSpec& spec, const kernels::Sde& sde, std::int64_t batch, int threads);
+  ScoreNetwork(const model::UNetSpec& spec, const kernels::Sde& sde, std::int64_t batch,
+               std::shared_ptr<kernels::Device> device);
   ~ScoreNetwork();
 
-  /// The parameters, in their order; weights are bound for each, and read at every call.
+  /// The parameters, in their order; weights in the device's memory are bound for each, and read at every call.
   std::span<const program::Parameter> parameters() const;
   void bind(std::size_t parameter, std::span<float> weights);
 
@@ -62,7 +63,7 @@ class ScoreNetwork {
   model::UNetSpec spec_;
   kernels::Sde sde_;
   std::int64_t batch_;
-  int threads_;
+  std::shared_ptr<kernels::Device> device_;
   std::vector<std::span<float>> weights_;
   std::unique_ptr<Evaluation> value_, with_trace_;
 };

@@ -4,8 +4,7 @@ namespace kernels::cuda {
 
 std::vector<Gpu> gpus() {
   throw InputError(
-      "--device cuda: this program was built without CUDA; use --device cpu, or build it with -DSCOREMLE_CUDA=ON where "
-      "nvcc is");
+      "this program was built without CUDA: build it where nvcc is, with -DSCOREMLE_CUDA=ON, or use --device cpu");
 }
 
 std::shared_ptr<Device> open(int) {

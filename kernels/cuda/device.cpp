@@ -122,17 +122,15 @@ std::vector<Gpu> gpus() {
   const cudaError_t result = cudaGetDeviceCount(&count);
   if (result == cudaErrorInsufficientDriver) {
     check(cudaDriverGetVersion(&driver), "asking for the driver's version");
-    require(driver > 0, "--device cuda: there is no NVIDIA driver here; use --device cpu, or start this on a GPU node");
+    require(driver > 0, "there is no NVIDIA driver here: start this on a machine with GPUs, or use --device cpu");
     throw InputError(
-        fmt::format("--device cuda: the NVIDIA driver is for CUDA {}, this program needs {}; update the driver, or use "
+        fmt::format("the NVIDIA driver is for CUDA {} and older, this program needs {}: update the driver, or use "
                     "--device cpu",
                     version_text(driver), version_text(CUDART_VERSION)));
   }
-  if (result == cudaErrorNoDevice) count = 0;
-  else check(result, "--device cuda: looking for GPUs");
+  if (result != cudaErrorNoDevice) check(result, "looking for GPUs");
   require(count > 0,
-          "--device cuda: no GPU is to be seen; use --device cpu, or ask for GPUs and see that CUDA_VISIBLE_DEVICES "
-          "names them");
+          "no GPU is to be seen: ask for some and see that CUDA_VISIBLE_DEVICES names them, or use --device cpu");
   std::vector<Gpu> list;
   for (int i = 0; i < count; ++i) {
     const cudaDeviceProp found = properties(i);
@@ -144,8 +142,8 @@ std::vector<Gpu> gpus() {
 std::shared_ptr<Device> open(int index) {
   const cudaDeviceProp found = properties(index);
   require(found.major == 9 && found.minor == 0,
-          "--device cuda: GPU {}, {}, has compute capability {}.{}, but the kernels are for 9.0 (H100, H200); use "
-          "another GPU, or --device cpu",
+          "GPU {}, {}, has compute capability {}.{}, but the kernels are for 9.0 (H100, H200): use one of those, or "
+          "--device cpu",
           index, found.name, found.major, found.minor);
   return std::make_shared<CudaDevice>(index);
 }

@@ -42,7 +42,9 @@ TEST(Optimizer, FollowsTheTextbookAndClipsByTheNorm) {
   const NamedShape shapes[] = {{"w", {3}}};
   for (const Sharding sharding : {Sharding::none, Sharding::optimizer}) {
     Parameters parameters(make_layout(shapes), sharding, 0, 1);
-    Optimizer optimizer(config, parameters);
+    const auto device = kernels::make_cpu_device(1);
+    const MirroredParameters on_device(parameters, device);
+    Optimizer optimizer(config, on_device, parameters.range(), device);
     double w = 0.7, m = 0, v = 0, ema = 0.7;
     parameters.weights()[1] = 0.7f;
     parameters.ema()[1] = 0.7f;

@@ -36,7 +36,7 @@ void train(const std::filesystem::path& folder) {
 struct TrainedRun {
   explicit TrainedRun(const std::filesystem::path& folder, const std::string& section = "ema")
       : config(core::config::load_valid(folder / "config.textproto", {}, {})),
-        network(core::model::unet_spec(config), core::sde::sde_of(config), 8, 2),
+        network(core::model::unet_spec(config), core::sde::sde_of(config), 8, kernels::make_cpu_device(2)),
         layout(distributed::layout_of(network.parameters())),
         weights(layout.total) {
     const auto communicator = distributed::make_solo_communicator();

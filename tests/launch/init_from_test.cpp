@@ -35,7 +35,8 @@ tests::Outcome expect_success(const std::string& command) {
 std::vector<float> tensor(const std::filesystem::path& folder, std::int64_t step, const std::string& section,
                           const std::string& name) {
   const auto config = core::config::load_valid(folder / "config.textproto", {}, {});
-  const core::objective::ScoreNetwork network(core::model::unet_spec(config), core::sde::sde_of(config), 1, 1);
+  const core::objective::ScoreNetwork network(core::model::unet_spec(config), core::sde::sde_of(config), 1,
+                                              kernels::make_cpu_device(1));
   const auto layout = distributed::layout_of(network.parameters());
   const auto communicator = distributed::make_solo_communicator();
   const distributed::Floats flat(layout.total);

@@ -31,7 +31,7 @@ TEST_P(Reference, OdeLikelihoodAndLatent) {
   const auto file = model::read_safetensors(tests::shared(std::string("fixtures/") + GetParam()));
   const model::UNetSpec spec = model::reference_spec(file.metadata);
   const kernels::Sde sde{.kind = file.metadata.at("sde") == "VPSDE" ? kernels::SdeKind::vp : kernels::SdeKind::sub_vp};
-  ScoreNetwork network(spec, sde, 3, 2);
+  ScoreNetwork network(spec, sde, 3, kernels::make_cpu_device(2));
   program::Program program;
   const auto x = program.input("x", {1, spec.image_size, spec.image_size, 3});
   const auto reference =
@@ -81,7 +81,7 @@ struct Untrained {
                  .channel_multipliers = {1, 2},
                  .blocks = 1,
                  .attention_sizes = {4}},
-                sde, batch, 1) {
+                sde, batch, kernels::make_cpu_device(1)) {
     for (std::size_t p = 0; p < network.parameters().size(); ++p) {
       weights.emplace_back(static_cast<std::size_t>(network.parameters()[p].tensor.shape.elements()));
       for (std::size_t i = 0; i < weights[p].size(); ++i)
@@ -133,7 +133,7 @@ TEST(ScoreNetwork, AnImageHasTheSameBitsAtEveryPlaceOfABatch) {
                         .channel_multipliers = {1, 2},
                         .blocks = 1,
                         .attention_sizes = {8}},
-                       sde, 8, 1);
+                       sde, 8, kernels::make_cpu_device(1));
   std::vector<std::vector<float>> weights;
   for (std::size_t p = 0; p < network.parameters().size(); ++p) {
     weights.emplace_back(static_cast<std::size_t>(network.parameters()[p].tensor.shape.elements()));
@@ -169,7 +169,7 @@ struct Conditional {
                  .attention_sizes = {4},
                  .classes = 2,
                  .null_label = null_label},
-                {.kind = kernels::SdeKind::vp}, 11, 1) {
+                {.kind = kernels::SdeKind::vp}, 11, kernels::make_cpu_device(1)) {
     for (std::size_t p = 0; p < network.parameters().size(); ++p) {
       weights.emplace_back(static_cast<std::size_t>(network.parameters()[p].tensor.shape.elements()));
       for (std::size_t i = 0; i < weights[p].size(); ++i)

@@ -1,0 +1,102 @@
+#include "distributed/devices.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+
+#include "kernels/cuda/device.h"
+
+namespace distributed {
+namespace {
+
+/// Runs `work`, which must not communicate; throws on every rank what it threw on the first rank where it did.
+template <typename Work>
+void agree(Communicator& communicator, const Work& work) {
+  std::string mine;
+  try {
+    work();
+  } catch (const kernels::InputError& error) {
+    mine = error.what();
+  }
+  const std::vector<std::string> all = communicator.all_gather(mine);
+  const auto wrong = std::ranges::find_if(all, [](const std::string& text) { return !text.empty(); });
+  if (wrong == all.end()) return;
+  const bool alike = std::ranges::count(all, *wrong) == std::ssize(all);
+  throw kernels::InputError(alike ? *wrong : fmt::format("rank {}: {}", wrong - all.begin(), *wrong));
+}
+
+std::vector<std::string> words(const std::string& text) {
+  std::istringstream in(text);
+  return {std::istream_iterator<std::string>(in), {}};
+}
+
+/// The GPUs that the ranks of this node see, by rank, and this rank's place among them.
+struct Node {
+  std::vector<std::vector<std::string>> visible;
+  std::size_t place = 0;
+};
+
+Node node_of(Communicator& communicator, const std::string& ids) {
+  const std::vector<std::string> nodes = communicator.all_gather(communicator.node()),
+                                 all = communicator.all_gather(ids);
+  Node node;
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    if (nodes[rank] != communicator.node()) continue;
+    if (static_cast<int>(rank) == communicator.rank()) node.place = node.visible.size();
+    node.visible.push_back(words(all[rank]));
+  }
+  return node;
+}
+
+std::shared_ptr<kernels::Device> open_gpu(Communicator& communicator) {
+  std::vector<std::string> ids;
+  agree(communicator, [&] {
+    for (const kernels::cuda::Gpu& gpu : kernels::cuda::gpus()) ids.push_back(gpu.id);
+  });
+  const Node node = node_of(communicator, fmt::format("{}", fmt::join(ids, " ")));
+  const std::vector<int> taken = share_out(node.visible);
+  std::shared_ptr<kernels::Device> device;
+  agree(communicator, [&] {
+    kernels::require(std::ranges::count(taken, -1) == 0,
+                     "{} ranks were started on {}, where they see {} GPUs: start as many as there are GPUs (srun "
+                     "--ntasks-per-node, mpirun --map-by ppr:N:node), or use --device cpu",
+                     taken.size(), communicator.node(), std::ranges::max(taken) + 1);
+    device = kernels::cuda::open(taken[node.place]);
+  });
+  return device;
+}
+
+}  // namespace
+
+std::vector<int> share_out(std::span<const std::vector<std::string>> visible) {
+  std::set<std::string> taken;
+  std::vector<int> choice;
+  for (const std::vector<std::string>& ids : visible) {
+    const auto free = std::ranges::find_if(ids, [&](const std::string& id) { return !taken.contains(id); });
+    choice.push_back(free == ids.end() ? -1 : static_cast<int>(free - ids.begin()));
+    if (free != ids.end()) taken.insert(*free);
+  }
+  return choice;
+}
+
+Chosen choose_device(DeviceChoice choice, int threads, Communicator& communicator) {
+  if (choice == DeviceChoice::cpu) return {.device = kernels::make_cpu_device(threads), .reason = {}};
+  try {
+    return {.device = open_gpu(communicator), .reason = {}};
+  } catch (const kernels::InputError& error) {
+    if (choice == DeviceChoice::cuda) throw kernels::InputError(fmt::format("--device cuda: {}", error.what()));
+    return {.device = kernels::make_cpu_device(threads), .reason = error.what()};
+  }
+}
+
+core::program::Storage storage_of(const core::config::RunConfig& config, const kernels::Device& device) {
+  if (config.training().activations() != core::config::BFLOAT16) return core::program::Storage::f32;
+  kernels::require(device.residence() == kernels::Residence::device,
+                   "training.activations: is BFLOAT16, which the CPU does not compute with: use --device cuda, or "
+                   "FLOAT32");
+  return core::program::Storage::bf16;
+}
+
+}  // namespace distributed

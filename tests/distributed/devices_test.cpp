@@ -1,0 +1,52 @@
+// Which device a rank gets, and what it is told where it can have none.
+#include "distributed/devices.h"
+
+#include <gtest/gtest.h>
+
+#include "core/config/load.h"
+
+namespace distributed {
+namespace {
+
+using Visible = std::vector<std::vector<std::string>>;
+
+TEST(ShareOut, GivesEachProcessOfANodeItsOwnGpu) {
+  EXPECT_EQ(share_out(Visible{{"a", "b", "c"}}), std::vector<int>{0});
+  EXPECT_EQ(share_out(Visible{{"a", "b"}, {"a", "b"}}), (std::vector<int>{0, 1})) << "all see all";
+  EXPECT_EQ(share_out(Visible{{"a"}, {"b"}, {"c"}}), (std::vector<int>{0, 0, 0})) << "each sees its own";
+  EXPECT_EQ(share_out(Visible{{"a", "b"}, {"b", "a"}}), (std::vector<int>{0, 0})) << "in another order";
+  EXPECT_EQ(share_out(Visible{{"a"}, {"a"}}), (std::vector<int>{0, -1}));
+  EXPECT_EQ(share_out(Visible{{"a", "b"}, {"a", "b"}, {"a", "b"}}), (std::vector<int>{0, 1, -1}));
+}
+
+TEST(ChooseDevice, TheCpuIsAlwaysThere) {
+  const auto communicator = make_solo_communicator();
+  const Chosen chosen = choose_device(DeviceChoice::cpu, 3, *communicator);
+  EXPECT_EQ(chosen.device->name(), "CPU, 3 threads");
+  EXPECT_EQ(chosen.reason, "");
+}
+
+TEST(ChooseDevice, WhatCannotBeHadIsRefusedOrReplacedForTheSameReason) {
+  const auto communicator = make_solo_communicator();
+  const Chosen chosen = choose_device(DeviceChoice::automatic, 2, *communicator);
+  if (chosen.reason.empty()) {
+    EXPECT_EQ(chosen.device->residence(), kernels::Residence::device) << "a GPU needs no reason";
+    return;
+  }
+  EXPECT_EQ(chosen.device->name(), "CPU, 2 threads");
+  try {
+    choose_device(DeviceChoice::cuda, 2, *communicator);
+    FAIL() << "cuda was found, but not by auto";
+  } catch (const kernels::InputError& error) {
+    EXPECT_EQ(error.what(), "--device cuda: " + chosen.reason);
+    EXPECT_EQ(chosen.reason.find('\n'), std::string::npos);
+  }
+}
+
+TEST(StorageOf, TheCpuKnowsNoBf16) {
+  const auto config = core::config::load_valid("quickstart", {"training { activations: BFLOAT16 }"}, {"configs"});
+  EXPECT_THROW(storage_of(config, *kernels::make_cpu_device(1)), kernels::InputError);
+}
+
+}  // namespace
+}  // namespace distributed

@@ -1,0 +1,103 @@
+// Whole training runs on the emulated GPU: the weights that the CPU comes to, saved and resumed.
+#include "distributed/trainer.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+
+#include "core/config/load.h"
+#include "distributed/binding.h"
+#include "distributed/checkpoint_read.h"
+#include "distributed/interrupt.h"
+#include "kernels/simt/emulated_device.h"
+#include "tests/folder.h"
+
+namespace distributed {
+namespace {
+
+core::config::RunConfig config_of(const std::filesystem::path& folder, const std::string& more = "") {
+  return core::config::load_valid(
+      "quickstart",
+      {"model { channels: 8 channel_multipliers: [1, 2] blocks: 1 attention_sizes: 4 } data { image_size: 8 } "
+       "evaluation "
+       "{ bound_times: 2 batch_images: 8 }",
+       "training { steps: 6 micro_batches: 2 micro_batch_images: 2 checkpoint_every: 3 evaluate_every: 6 "
+       "evaluate_images: 2 directory: \"" +
+           folder.string() + "\" } optimizer { warmup_steps: 0 }",
+       more},
+      {"configs"});
+}
+
+int train(const core::config::RunConfig& config, const std::shared_ptr<kernels::Device>& device,
+          Start start = Start::fresh) {
+  const auto communicator = make_solo_communicator();
+  const auto training = core::data::open(config, config.data().training());
+  return Trainer(config, *communicator, device, training, &training, start).run();
+}
+
+std::shared_ptr<kernels::Device> gpu() {
+  return kernels::simt::make_emulated_device(std::size_t{1} << 30);
+}
+
+std::vector<float> saved(const core::config::RunConfig& config, const char* section) {
+  const auto communicator = make_solo_communicator();
+  const Layout layout =
+      layout_of(core::objective::record_training(config, kernels::Mode::overwrite).program.parameters());
+  const Floats flat(layout.total);
+  load_section(*communicator, config.training().directory(), std::nullopt, layout, section, flat.span());
+  return {flat.span().begin(), flat.span().end()};
+}
+
+/// The norm of the difference as a share of how far `start` had to go.
+double distance(const std::vector<float>& got, const std::vector<float>& wanted) {
+  double difference = 0, size = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    difference += std::pow(got[i] - wanted[i], 2);
+    size += std::pow(wanted[i], 2);
+  }
+  return std::sqrt(difference / size);
+}
+
+class EmulatedTrainer : public testing::TestWithParam<const char*> {};
+
+TEST_P(EmulatedTrainer, ComesToTheWeightsOfTheCpu) {
+  const tests::Folder folder("emulated_trainer");
+  const auto on_cpu = config_of(folder / "cpu", GetParam()), on_gpu = config_of(folder / "gpu", GetParam());
+  ASSERT_EQ(train(on_cpu, kernels::make_cpu_device(1)), 0);
+  ASSERT_EQ(train(on_gpu, gpu()), 0);
+  for (const char* section : {"weights", "m", "ema"})
+    EXPECT_LT(distance(saved(on_gpu, section), saved(on_cpu, section)), 1e-3) << section;
+}
+
+INSTANTIATE_TEST_SUITE_P(Reductions, EmulatedTrainer,
+                         testing::Values("training { reduction: DETERMINISTIC }", "training { reduction: FAST }",
+                                         "training { sharding: OPTIMIZER }"),
+                         [](const auto& info) { return std::to_string(info.index); });
+
+TEST(EmulatedTraining, GoesOnWhereItStopped) {
+  const tests::Folder folder("emulated_resume");
+  const auto whole = config_of(folder / "whole"), parts = config_of(folder / "parts");
+  ASSERT_EQ(train(whole, gpu()), 0);
+  std::filesystem::create_directories(folder / "parts");
+  std::ofstream(folder / "parts" / "HALT").put('\n');
+  ASSERT_EQ(train(parts, gpu()), exit_interrupted);
+  std::filesystem::remove(folder / "parts" / "HALT");
+  ASSERT_EQ(train(parts, gpu(), Start::resume), 0);
+  EXPECT_EQ(saved(parts, "weights"), saved(whole, "weights"));
+  EXPECT_EQ(saved(parts, "ema"), saved(whole, "ema"));
+}
+
+TEST(EmulatedTraining, TrainsInBf16) {
+  const tests::Folder folder("emulated_bf16");
+  const auto wide = config_of(folder / "f32"),
+             narrow = config_of(folder / "bf16", "training { activations: BFLOAT16 }");
+  ASSERT_EQ(train(wide, gpu()), 0);
+  ASSERT_EQ(train(narrow, gpu()), 0);
+  const double share = distance(saved(narrow, "weights"), saved(wide, "weights"));
+  EXPECT_LT(share, 0.05);
+  EXPECT_GT(share, 0);
+}
+
+}  // namespace
+}  // namespace distributed
