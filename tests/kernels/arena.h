@@ -12,6 +12,7 @@
 
 #include "kernels/bf16.h"
 #include "kernels/tensor.h"
+#include "tests/kernels/poison.h"
 #include "way.h"  // of the backend that this program tests
 
 namespace kernels::test {
@@ -85,7 +86,14 @@ class Arena {
     for (Block& block : blocks_) base.push_back(block.data() + guard);
     Block scratch(step.scratch_bytes + 2 * guard + 64, mark);
     const std::size_t shift = 64 - reinterpret_cast<std::uintptr_t>(scratch.data()) % 64;
-    step.run(Memory{base, scratch.data() + guard + shift});
+    {
+      Poison poison;
+      for (const Block& block : blocks_) {
+        poison.add({block.data(), guard});
+        poison.add({block.data() + block.size() - guard, guard});
+      }
+      step.run(Memory{base, scratch.data() + guard + shift});
+    }
     std::apply([&](auto&... operands) { (expect_untouched(operands, before), ...); }, op.operands());
     for (const Block& block : blocks_) expect_guards(block);
     for (std::size_t i = step.scratch_bytes + guard + shift; i < scratch.size(); ++i)
