@@ -80,20 +80,13 @@ class Arena {
   template <typename Op, typename OneWay>
   void run_once(Op op, const OneWay& way) {
     const auto before = blocks_;
-    const Step step = way.step_of(op);
+    const Step step = with_guards_poisoned(way.step_of(op));
     std::apply([&](auto&... operands) { (erase(operands), ...); }, op.operands());
     std::vector<std::byte*> base;
     for (Block& block : blocks_) base.push_back(block.data() + guard);
     Block scratch(step.scratch_bytes + 2 * guard + 64, mark);
     const std::size_t shift = 64 - reinterpret_cast<std::uintptr_t>(scratch.data()) % 64;
-    {
-      Poison poison;
-      for (const Block& block : blocks_) {
-        poison.add({block.data(), guard});
-        poison.add({block.data() + block.size() - guard, guard});
-      }
-      step.run(Memory{base, scratch.data() + guard + shift});
-    }
+    step.run(Memory{base, scratch.data() + guard + shift});
     std::apply([&](auto&... operands) { (expect_untouched(operands, before), ...); }, op.operands());
     for (const Block& block : blocks_) expect_guards(block);
     for (std::size_t i = step.scratch_bytes + guard + shift; i < scratch.size(); ++i)
@@ -108,6 +101,18 @@ class Arena {
     Tensor tensor{static_cast<std::int32_t>(blocks_.size()), element, shape};
     blocks_.emplace_back(tensor.size_bytes() + 2 * guard, mark);
     return tensor;
+  }
+
+  Step with_guards_poisoned(const Step& step) {
+    const auto run = [this, run = step.run](const Memory& memory) {
+      Poison poison;
+      for (const Block& block : blocks_) {
+        poison.add({block.data(), guard});
+        poison.add({block.data() + block.size() - guard, guard});
+      }
+      run(memory);
+    };
+    return {run, step.scratch_bytes};
   }
 
   void erase(const Out& tensor) {
