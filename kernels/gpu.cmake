@@ -122,8 +122,14 @@ if(SCOREMLE_CUDA)
   add_test(NAME kernels/cuda/records_link COMMAND test_cuda_records --gtest_list_tests)
 
   file(GLOB cuda_tests CONFIGURE_DEPENDS tests/kernels/cuda/*.cpp)
-  add_executable(test_cuda ${cuda_tests})
-  target_link_libraries(test_cuda PRIVATE kernels_cuda GTest::gtest_main)
+  # Launches, with a GPU or without, and the instructions that we write as PTX beside their emulation.
+  set(tile ${PROJECT_BINARY_DIR}/cuda/probes.o)
+  add_custom_command(OUTPUT ${tile} BYPRODUCTS ${tile}.ptxas DEPENDS tests/kernels/simt/tile.cu kernels/nvcc.sh
+                     DEPFILE ${tile}.d
+                     COMMAND kernels/nvcc.sh tests/kernels/simt/tile.cu ${tile} ${nvcc} -I ${PROJECT_SOURCE_DIR}
+                     WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} COMMENT "nvcc tile.cu" VERBATIM)
+  add_executable(test_cuda ${cuda_tests} ${tile} ${simt_switch})
+  target_link_libraries(test_cuda PRIVATE emulated_kernels_fast kernels_simt kernels_cuda GTest::gtest_main)
   target_include_directories(test_cuda PRIVATE ${cuda_root}/include)
   of_tests(test_cuda)
   gtest_discover_tests(test_cuda TEST_PREFIX kernels/cuda/ WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} DISCOVERY_MODE PRE_TEST)

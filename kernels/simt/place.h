@@ -13,7 +13,7 @@ using Place = std::source_location;
 
 inline bool same(const Place& a, const Place& b) {
   return a.line() == b.line() && a.column() == b.column() &&
-         std::string_view(a.file_name()) == std::string_view(b.file_name());
+         (a.file_name() == b.file_name() || std::string_view(a.file_name()) == std::string_view(b.file_name()));
 }
 
 /// The name of a path's file.

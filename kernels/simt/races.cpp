@@ -26,7 +26,7 @@ bool within(std::span<const std::byte> bytes, std::uintptr_t address) {
 
 void Races::begin_launch() {
   pages_.clear();
-  last_page_ = nullptr;
+  recent_ = {};
   blocks_.clear();
   known_.clear();
   found_.clear();
@@ -39,15 +39,11 @@ void Races::begin_block(std::string name) {
   shared_.clear();
 }
 
-Races::Byte& Races::shadow(std::uintptr_t address) {
-  const std::uintptr_t number = address / std::tuple_size_v<Page>;
-  if (last_page_ == nullptr || number != last_page_number_) {
-    std::unique_ptr<Page>& page = pages_[number];
-    if (!page) page = std::make_unique<Page>();
-    last_page_ = page.get();
-    last_page_number_ = number;
-  }
-  return (*last_page_)[address % std::tuple_size_v<Page>];
+Races::Page& Races::page_of(std::uintptr_t address) {
+  const std::uintptr_t number = address / Page::size;
+  Recent& recent = recent_[number % recent_.size()];
+  if (recent.page == nullptr || recent.number != number) recent = {number, &pages_[number]};
+  return *recent.page;
 }
 
 bool Races::is_shared(std::uintptr_t address) const {
@@ -67,21 +63,30 @@ void Races::access(const void* address, std::size_t bytes, Access access, const 
   const bool shared = is_shared(at);
   const Stamp now{epoch_, static_cast<std::uint16_t>(thread_), warp_epochs_[thread_ / 32], access,
                   instruction_number(instruction)};
-  for (const std::uintptr_t end = at + bytes; at < end; ++at) {
-    Byte& byte = shadow(at);
-    if (conflict(byte.write, now, shared)) report(byte.write, now, shared);
-    if (!writes(access)) {
-      const bool same_reader = byte.read.thread == now.thread && byte.read.epoch >= blocks_.back().first_epoch;
-      if (!same_reader) byte.other_read = byte.read;
-      byte.read = now;
-      continue;
+  for (const std::uintptr_t end = at + bytes; at < end;) {
+    Page& page = page_of(at);
+    if (!page.bytes && (at % 4 != 0 || end - at < 4)) {
+      page.bytes = std::make_unique<std::array<Cell, Page::size>>();
+      for (std::size_t i = 0; i < Page::size; ++i) (*page.bytes)[i] = page.words[i / 4];
     }
-    if (conflict(byte.read, now, shared))
-      report(byte.read, now, shared);
-    else if (conflict(byte.other_read, now, shared))
-      report(byte.other_read, now, shared);
-    byte.write = now;
+    record(page.bytes ? (*page.bytes)[at % Page::size] : page.words[at % Page::size / 4], now, shared);
+    at += page.bytes ? 1 : 4;
   }
+}
+
+void Races::record(Cell& cell, const Stamp& now, bool shared) {
+  if (conflict(cell.write, now, shared)) report(cell.write, now, shared);
+  if (!writes(now.access)) {
+    const bool same_reader = cell.read.thread == now.thread && cell.read.epoch >= blocks_.back().first_epoch;
+    if (!same_reader) cell.other_read = cell.read;
+    cell.read = now;
+    return;
+  }
+  if (conflict(cell.read, now, shared))
+    report(cell.read, now, shared);
+  else if (conflict(cell.other_read, now, shared))
+    report(cell.other_read, now, shared);
+  cell.write = now;
 }
 
 void Races::report(const Stamp& before, const Stamp& now, bool shared) {

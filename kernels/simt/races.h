@@ -9,7 +9,6 @@
 #include <set>
 #include <span>
 #include <string>
-#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -48,12 +47,18 @@ class Races {
     Access access = Access::read;
     std::int32_t instruction = 0;  // from an address in the program
   };
-  struct Byte {
+  struct Cell {
     Stamp write, read, other_read;  // the last ones
   };
-  using Page = std::array<Byte, 1024>;
+  /// Of 1024 bytes: a cell for each four of them, and for each byte once some are accessed apart.
+  struct Page {
+    static constexpr std::size_t size = 1024;
+    std::array<Cell, size / 4> words;
+    std::unique_ptr<std::array<Cell, size>> bytes;
+  };
 
-  Byte& shadow(std::uintptr_t address);
+  Page& page_of(std::uintptr_t address);
+  void record(Cell& cell, const Stamp& now, bool shared);
   bool is_shared(std::uintptr_t address) const;
   bool conflict(const Stamp& before, const Stamp& now, bool shared) const;
   void report(const Stamp& before, const Stamp& now, bool shared);
@@ -61,9 +66,12 @@ class Races {
 
   std::span<const std::byte> ignored_;
   std::vector<std::span<const std::byte>> shared_;
-  std::unordered_map<std::uintptr_t, std::unique_ptr<Page>> pages_;
-  std::uintptr_t last_page_number_ = 0;
-  Page* last_page_ = nullptr;
+  std::unordered_map<std::uintptr_t, Page> pages_;
+  struct Recent {
+    std::uintptr_t number = 0;
+    Page* page = nullptr;
+  };
+  std::array<Recent, 64> recent_;  // pages, by the last digits of their numbers
 
   unsigned thread_ = nobody;
   std::uint32_t epoch_ = 0;

@@ -23,6 +23,7 @@ unsigned Warp::arrive(Thread& thread, void* argument) {
     fail(fmt::format("the mask names lane {}, which has exited", std::countr_zero(mask & ~alive_)));
   arguments_[thread.lane()] = argument;
   waiting_ |= 1u << thread.lane();
+  if ((waiting_ & mask) != mask) return 0;
 
   unsigned arrived = 0;
   for (const Thread& other : lanes_) {

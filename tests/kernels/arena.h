@@ -12,6 +12,7 @@
 
 #include "kernels/bf16.h"
 #include "kernels/tensor.h"
+#include "tests/kernels/poison.h"
 #include "way.h"  // of the backend that this program tests
 
 namespace kernels::test {
@@ -95,7 +96,7 @@ class Arena {
   template <typename Op, typename OneWay>
   void run_once(Op op, const OneWay& way) {
     const auto before = blocks_;
-    const Step step = way.step_of(op);
+    const Step step = with_guards_poisoned(way.step_of(op));
     std::apply([&](auto&... operands) { (erase(operands), ...); }, op.operands());
     std::vector<std::byte*> base;
     for (Block& block : blocks_) base.push_back(block.data() + guard);
@@ -117,6 +118,18 @@ class Arena {
     Tensor tensor{static_cast<std::int32_t>(blocks_.size()), element, shape};
     blocks_.emplace_back(tensor.size_bytes() + 2 * guard, mark);
     return tensor;
+  }
+
+  Step with_guards_poisoned(const Step& step) {
+    const auto run = [this, run = step.run](const Memory& memory) {
+      Poison poison;
+      for (const Block& block : blocks_) {
+        poison.add({block.data(), guard});
+        poison.add({block.data() + block.size() - guard, guard});
+      }
+      run(memory);
+    };
+    return {run, step.scratch_bytes};
   }
 
   void erase(const Out& tensor) {

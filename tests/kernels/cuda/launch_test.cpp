@@ -1,6 +1,5 @@
 // The kernels that nvcc compiled: where there is a GPU they compute what the CPU computes, and where there is none a
 // launch says so and names the kernel.
-#include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -8,14 +7,10 @@
 
 #include "kernels/gpu_context.h"
 #include "kernels/pointwise.h"
+#include "tests/kernels/cuda/memory.h"
 
 namespace kernels::test {
 namespace {
-
-bool has_gpu() {
-  int count = 0;
-  return cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
-}
 
 Tensor tensor(std::int32_t id, std::int64_t elements) {
   Tensor t;
@@ -39,16 +34,14 @@ TEST(Cuda, LaunchesKernelsOrSaysWhyNot) {
     }
     return;
   }
-  std::vector<float> x(count), y(count);
+  std::vector<float> x(count);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i) / 50 - 10;
-  std::byte* base[2];
-  for (std::byte*& memory : base)
-    ASSERT_EQ(cudaMalloc(reinterpret_cast<void**>(&memory), x.size() * sizeof(float)), cudaSuccess);
-  ASSERT_EQ(cudaMemcpy(base[0], x.data(), x.size() * sizeof(float), cudaMemcpyHostToDevice), cudaSuccess);
+  const OnGpu from(x);
+  const OnGpu to(std::vector<float>(x.size()));
+  std::byte* const base[] = {reinterpret_cast<std::byte*>(from.data()), reinterpret_cast<std::byte*>(to.data())};
   step.run(Memory{.base = base});
-  ASSERT_EQ(cudaMemcpy(y.data(), base[1], y.size() * sizeof(float), cudaMemcpyDeviceToHost), cudaSuccess);
+  const std::vector<float> y = to.values();
   for (std::size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(y[i], x[i] / (1 + std::exp(-x[i])), 1e-6);
-  for (std::byte* memory : base) cudaFree(memory);
 }
 
 }  // namespace

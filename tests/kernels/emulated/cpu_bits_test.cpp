@@ -1,4 +1,4 @@
-// What is drawn from Philox is the same on the CPU and the GPU, to the last bit.
+// What is drawn from Philox is the same on the CPU and the GPU, integers to the last bit.
 #include "kernels/perturb.h"
 #include "tests/kernels/arena.h"
 
@@ -45,6 +45,24 @@ TEST(SameBits, OfDequantisedPixels) {
         if (op.mirrored) expect_same_bits(arena, op, op.mirrored);
       }
     }
+  }
+}
+
+// Logarithms and sines are not the same to the last bit on a GPU.
+TEST(SameNoise, IsAddedToImages) {
+  for (const Shape& shape : {Shape{3, 5, 7, 1}, Shape{2, 8, 8, 3}, Shape{5, 1, 1, 3}}) {
+    Arena arena(3);
+    const Perturb op{.x = arena.uniform(shape),
+                     .mean = arena.uniform({shape[0]}),
+                     .deviation = arena.uniform({shape[0]}),
+                     .positions = arena.integers(positions(shape[0])),
+                     .seed = 5,
+                     .xt = arena.uniform(shape),
+                     .noise = arena.uniform(shape)};
+    arena.run_once(op, OnCpu{});
+    const auto noise = arena.values(op.noise);
+    arena.run(op);
+    expect_close(arena.values(op.noise), noise, 1e-6, "noise");
   }
 }
 

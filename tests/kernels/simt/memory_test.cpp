@@ -48,14 +48,22 @@ TEST(Atomics, LetTheLastBlockFinish) {
   });
 }
 
-TEST(RandomOrder, IsAFunctionOfItsSeed) {
+/// Which of the 256 threads of four blocks is the last to exchange.
+int last_thread(const simt::Options& options) {
+  simt::Device device(options);
+  std::vector<int> out(6);
+  probe::use_atomics(&device, out.data());
+  return out[3];
+}
+
+TEST(Orders, AreWhatTheyAreCalled) {
+  EXPECT_EQ(last_thread({.order = simt::Order::forward}), 255);
+  EXPECT_EQ(last_thread({.order = simt::Order::reverse}), 0);
+}
+
+TEST(Orders, AreAFunctionOfTheirSeedWhereRandom) {
   std::vector<int> last;
-  for (std::uint64_t seed : {3, 3, 4, 5, 6}) {
-    simt::Device device({.order = simt::Order::random, .seed = seed});
-    std::vector<int> out(6);
-    probe::use_atomics(&device, out.data());
-    last.push_back(out[3]);
-  }
+  for (std::uint64_t seed : {3, 3, 4, 5, 6}) last.push_back(last_thread({.order = simt::Order::random, .seed = seed}));
   EXPECT_EQ(last[0], last[1]);
   EXPECT_FALSE(last[2] == last[0] && last[3] == last[0] && last[4] == last[0]);
 }

@@ -63,6 +63,8 @@ enum class Pair : int {
   warp_barrier_within_a_warp,
   warp_barrier_across_warps,
   shuffle_between,
+  neighbouring_bytes,
+  a_byte_of_a_word,
   two_blocks_add,
   two_blocks_add_atomically,
   plain_read_of_an_atomic_sum,

@@ -40,6 +40,15 @@ __global__ void copy(const float* x, float* y) {
   y[threadIdx.x] = reinterpret_cast<const float*>(row)[63 - threadIdx.x];
 }
 
+__global__ void write_bytes(char* bytes) {
+  bytes[threadIdx.x] = 1;
+}
+
+__global__ void read_a_byte(float* word, char* byte) {
+  if (threadIdx.x == 0) *word = 3;
+  if (threadIdx.x == 1) *byte = reinterpret_cast<const char*>(word)[2];
+}
+
 }  // namespace
 
 void access_twice(void* stream, Pair pair, float* memory) {
@@ -54,6 +63,10 @@ void access_twice(void* stream, Pair pair, float* memory) {
       return launch<neighbours<Pair::warp_barrier_across_warps>>(1, 64, 0, stream, memory, 32u);
     case Pair::shuffle_between:
       return launch<neighbours<Pair::shuffle_between>>(1, 64, 0, stream, memory, 1u);
+    case Pair::neighbouring_bytes:
+      return launch<write_bytes>(1, 64, 0, stream, reinterpret_cast<char*>(memory));
+    case Pair::a_byte_of_a_word:
+      return launch<read_a_byte>(1, 64, 0, stream, memory, reinterpret_cast<char*>(memory + 1));
     case Pair::two_blocks_add:
       return launch<add>(2, 64, 0, stream, memory);
     case Pair::two_blocks_add_atomically:

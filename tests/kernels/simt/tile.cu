@@ -48,6 +48,8 @@ __global__ void crooked() {
 
 __global__ void copied(Wait wait, unsigned valid, const float* x, float* y) {
   DYNAMIC_SHARED(float, tile);
+  for (unsigned i = threadIdx.x; i < 64; i += 8) tile[i] = -1;  // what an earlier turn of a loop has left
+  __syncthreads();
   for (unsigned group = 0; group < 2; ++group) {
     const unsigned piece = group * 8 + threadIdx.x;
     cp_async_16(tile + 4 * piece, x + 4 * piece, piece < valid ? Valid::yes : Valid::no);

@@ -14,7 +14,8 @@ std::string race(Pair pair, const simt::Options& options) {
 
 TEST(Races, AreNotSeenWhereAccessesWaitForEachOther) {
   for (const simt::Options& options : orders()) {
-    for (const Pair pair : {Pair::barrier_between, Pair::warp_barrier_within_a_warp, Pair::two_blocks_add_atomically})
+    for (const Pair pair : {Pair::barrier_between, Pair::warp_barrier_within_a_warp, Pair::neighbouring_bytes,
+                            Pair::two_blocks_add_atomically})
       EXPECT_EQ(race(pair, options), "") << static_cast<int>(pair);
   }
 }
@@ -30,6 +31,8 @@ TEST(Races, AreNamedByThreadsAndLines) {
         "reads at races.cu:15", "with no barrier between"}},
       {Pair::warp_barrier_across_warps, {"shared memory", "races.cu:11", "races.cu:15"}},
       {Pair::shuffle_between, {"shared memory", "races.cu:11", "races.cu:15"}},
+      {Pair::a_byte_of_a_word,
+       {"global memory", "thread 0 ", "thread 1 ", "writes at races.cu:48", "reads at races.cu:49"}},
       {Pair::two_blocks_add, {"global memory", "block (0,0,0)", "block (1,0,0)", "races.cu:19"}},
       {Pair::plain_read_of_an_atomic_sum,
        {"global memory", "atomically writes at races.cu:27", "reads at races.cu:28"}},
