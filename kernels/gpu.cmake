@@ -68,13 +68,13 @@ function(emulated_kernels way)
   add_library(emulated_kernels_${way} STATIC ${gpu_kernels} ${probes})
   target_link_libraries(emulated_kernels_${way} PUBLIC kernels)
   target_compile_options(emulated_kernels_${way} PRIVATE -Wno-unknown-pragmas ${simt_${way}_options})
+  target_link_options(emulated_kernels_${way} INTERFACE ${simt_${way}_link_options})
 endfunction()
 
 # emulated_program(<name> <way> <filter of tests> <source>...): tests with the kernels of one way.
 function(emulated_program name way filter)
   add_executable(test_simt_${name} ${ARGN})
   target_link_libraries(test_simt_${name} PRIVATE emulated_tests emulated_kernels_${way} kernels_simt GTest::gtest_main)
-  target_link_options(test_simt_${name} PRIVATE ${simt_${way}_link_options})
   gtest_discover_tests(test_simt_${name} TEST_PREFIX kernels/emulated/${name}/ TEST_FILTER ${filter}
                        WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} DISCOVERY_MODE PRE_TEST
                        PROPERTIES TIMEOUT 600 ENVIRONMENT "${test_environment};ASAN_OPTIONS=detect_leaks=0"

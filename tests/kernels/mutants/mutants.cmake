@@ -22,7 +22,6 @@ function(mutant name way)
   add_dependencies(mutant_${name}_${way} mutated_${name})
   target_include_directories(mutant_${name}_${way} BEFORE PRIVATE ${folder})
   target_compile_options(mutant_${name}_${way} PRIVATE -Wno-unknown-pragmas ${simt_${way}_options})
-  target_link_options(mutant_${name}_${way} PRIVATE ${simt_${way}_link_options})
   target_link_libraries(mutant_${name}_${way} PRIVATE emulated_tests emulated_kernels_${way} kernels_simt GTest::gtest_main)
 endfunction()
 
