@@ -55,6 +55,8 @@ TEST(WrongInput, Usage) {
                  "--help)"},
            Wrong{"scoremle evaluate --run x --estimator maybe",
                  "--estimator: maybe not in {bound,ode,both} (see scoremle evaluate --help)"},
+           Wrong{"scoremle train --config quickstart --device gpu",
+                 "--device: gpu not in {cpu,cuda,auto} (see scoremle train --help)"},
            Wrong{"scoremle data inspect --config quickstart --files configs",
                  "--config excludes --files (see scoremle data inspect --help)"},
            Wrong{"scoremle data inspect --size 8", "--size requires --files (see scoremle data inspect --help)"},
@@ -110,6 +112,9 @@ TEST(WrongInput, Configs) {
            Wrong{quick + "--set 'model { channel_multipliers: [] attention_sizes: [] }'",
                  "configs/quickstart.textproto: model.channel_multipliers: must have one entry a level, for example "
                  "[1, 2, 2]"},
+           Wrong{
+               quick + "--set 'training { activations: BFLOAT16 }'",
+               "training.activations: is BFLOAT16, which the CPU does not compute with: use --device cuda, or FLOAT32"},
            Wrong{"scoremle train --config nosuch", "nosuch" + presets},
            Wrong{quick + "--set 'optimizer { lr: 1 }'",
                  "--set 'optimizer { lr: 1 }':1:15: Message type \"core.config.Optimizer\" has no field named \"lr\"."},
@@ -134,6 +139,39 @@ TEST(WrongInput, Configs) {
        }) {
     expect_line(wrong);
   }
+}
+
+/// What --device auto says of this machine: the device that it took, and why that is the CPU where it is.
+std::string device_line(const std::string& command) {
+  const auto outcome = run(command + " --device auto");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  const std::string line = outcome.output.substr(0, outcome.output.find('\n'));
+  EXPECT_TRUE(std::regex_match(
+      line,
+      std::regex("device: (GPU [0-9]+, .*|CPU, 1 thread, for (this program was built without CUDA: build it where "
+                 "nvcc is, with -DSCOREMLE_CUDA=ON|there is no NVIDIA driver here: start this on a machine with "
+                 "GPUs|no GPU is to be seen: .*|the NVIDIA driver is for .*|GPU [0-9]+, .*), or use --device "
+                 "cpu)")))
+      << line;
+  return line;
+}
+
+TEST(WrongInput, AGpuWhereThereIsNone) {
+  const std::string line = device_line(quick), before = "device: CPU, 1 thread, for ";
+  if (!line.starts_with(before)) return;  // there is one
+  for (const std::string& command : std::vector<std::string>{quick, "scoremle bench step --config quickstart",
+                                                             "scoremle bench score --config quickstart"})
+    expect_line({command + " --device cuda", "--device cuda: " + line.substr(before.size())});
+  // Said once, before any work, under mpirun too.
+  tests::Folder folder("no_gpu");
+  const auto outcome = run(tests::mpirun(2) +
+                           "scoremle train --config quickstart --device cuda --set 'training { "
+                           "directory: \"" +
+                           folder.text() + "/run\" }'");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_TRUE(outcome.output.starts_with("scoremle: --device cuda: " + line.substr(before.size()) + "\n"))
+      << outcome.output;
+  EXPECT_FALSE(std::filesystem::exists(folder / "run"));
 }
 
 TEST(WrongInput, MoreActivationsThanMemory) {
@@ -337,7 +375,7 @@ TEST(Help, ListsEveryCommandAndFlag) {
       {"data pack --help", {"--config", "--files", "--size", "--output", "--shard-mib"}},
       {"checkpoint export --help", {"--run", "--file", "--names", "--weights", "--step"}},
       {"checkpoint import --help", {"--run", "--file", "--config", "--set"}},
-      {"bench step --help", {"--config", "--set", "--runs", "--trace"}},
+      {"bench step --help", {"--config", "--set", "--runs", "--device", "--trace"}},
       {"bench data --help", {"--packed", "--batch"}}};
   for (const auto& [command, parts] : all) {
     const auto help = run(std::string("scoremle ") + command);
