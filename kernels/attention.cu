@@ -3,6 +3,7 @@
 #include "kernels/gpu_choice.h"
 #include "kernels/gpu_matrix.h"
 #include "kernels/math.h"
+#include "kernels/reduce.h"
 #include "kernels/scratch.h"
 
 namespace kernels::BACKEND {
@@ -16,10 +17,6 @@ __device__ std::int64_t row_of_warp() {
 }
 unsigned blocks_for_rows(std::int64_t rows) {
   return static_cast<unsigned>((rows + warps_of_block - 1) / warps_of_block);
-}
-__device__ float sum_of_warp(float value) {
-  for (int bits = 16; bits > 0; bits /= 2) value += __shfl_xor_sync(~0u, value, bits);
-  return value;
 }
 __device__ float largest_of_warp(float value) {
   for (int bits = 16; bits > 0; bits /= 2) value = max(value, __shfl_xor_sync(~0u, value, bits));
@@ -37,7 +34,7 @@ __global__ void __launch_bounds__(32 * warps_of_block)
   for (int i = lane; i < count; i += 32) shift = max(shift, values[i]);
   shift = largest_of_warp(shift);
   for (int i = lane; i < count; i += 32) sum += fast_exp(values[i] - shift);
-  sum = sum_of_warp(sum);
+  sum = warp_sum(sum);
   for (int i = lane; i < count; i += 32) values[i] = fast_exp(values[i] - shift) / sum;
   if (lane == 0) logsumexp[row] = shift + std::log(sum);
 }
@@ -52,7 +49,7 @@ __global__ void __launch_bounds__(32 * warps_of_block)
   float sum = 0;
   for (int i = static_cast<int>(threadIdx.x) % 32; i < d; i += 32)
     sum += dy.at<1>(first + i).value[0] * y.at<1>(first + i).value[0];
-  sum = sum_of_warp(sum);
+  sum = warp_sum(sum);
   if (threadIdx.x % 32 == 0) products[row] = sum;
 }
 

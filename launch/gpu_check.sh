@@ -69,25 +69,25 @@ losses() { sed -n 's/.*"loss_bits": *\([0-9.eE+-]*\).*/\1/p' "$1/metrics.jsonl";
 
 training() {
   local steps=200 config=(--config quickstart)
-  [ "$device" = cuda ] || steps=20
+  [ "$device" = cuda ] || steps=60
   rm -rf "$out"/runs
   run() { # NAME DEVICE SETTINGS
     step "train_$1" 240 "$scoremle" train "${config[@]}" --device "$2" --set "training { steps: $steps log_every: 10 checkpoint_every: $steps evaluate_every: $steps directory: '$out/runs/$1' $3 }"
   }
   run cpu cpu '' && run device "$device" '' || return
   [ "$device" = cpu ] || run device_bf16 "$device" 'activations: BFLOAT16'
-  local name
+  local name on
   for name in device device_bf16; do
     [ -d "$out/runs/$name" ] || continue
     say "  loss, $name against cpu: $(paste <(losses "$out/runs/cpu") <(losses "$out/runs/$name") | awk '
       NF != 2 { bad = 1 } { d = $2 / $1 - 1; if (d < 0) d = -d; if (d > worst) worst = d; last = $0; n++ }
       END { if (bad || n == 0) print "the runs logged different steps"; else printf "largest relative difference %.2e in %d logged steps; last %s", worst, n, last }')"
   done
-  local on
-  for on in cpu "$device"; do
-    step "evaluate_$on" 240 "$scoremle" evaluate --run "$out/runs/cpu" --device "$on" --images 64 --ode-images 8 \
-      --output "$out/likelihood_$on.tsv"
-    say "  $(grep -E 'bits/dim' "$out/evaluate_$on.log" | tr -s ' ' | tr '\n' ';' | cut -c1-200)"
+  for name in cpu device; do
+    [ $name = cpu ] && on=cpu || on=$device
+    step "evaluate_$name" 240 "$scoremle" evaluate --run "$out/runs/cpu" --device "$on" --images 64 --ode-images 8 \
+      --output "$out/likelihood_$name.tsv"
+    grep -E '^ *(variational bound|probability-flow ODE)' "$out/evaluate_$name.log" | while read -r line; do say "  on $name: $line"; done
   done
 }
 
