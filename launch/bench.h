@@ -41,6 +41,9 @@ double fastest(int runs, const F& f) {
 /// Times the score of a micro-batch, alone and with the trace that the ODE likelihood needs, by kind of record.
 int bench_score(const BenchFlags& flags, Session& session);
 
+/// Lists every kernel of a training step with its bytes, FLOPs and floor, and on a GPU its time.
+int bench_kernels(const BenchFlags& flags, Session& session);
+
 /// Times one step on several ranks: computing, exchanging, and both at once, in both reductions. Collective.
 int bench_reduction(const BenchFlags& flags, Session& session);
 
