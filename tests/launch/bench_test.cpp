@@ -103,6 +103,22 @@ TEST(Bench, TimesAScoreAndItsTrace) {
   }
 }
 
+TEST(Bench, ListsKernelsWithWhatAGpuNeedsForThem) {
+  const auto outcome = run("scoremle bench kernels " + tiny + "--set 'training { activations: BFLOAT16 }'");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  // Every record that a dry run prints is in one of the kernels.
+  int listed = 0, described = 0;
+  std::istringstream kernels(outcome.output), program(run("scoremle train --dry-run " + tiny).output);
+  for (std::string line; std::getline(kernels, line);)
+    if (line.find(" -> ") != std::string::npos && !line.starts_with("kernel ")) listed += std::stoi(line.substr(24));
+  for (std::string line; std::getline(program, line);)
+    described += line.size() > 28 && std::isdigit(line[4]) && line[5] == ' ' && line[0] == ' ' ? 1 : 0;
+  EXPECT_GT(described, 100);
+  EXPECT_EQ(listed, described) << outcome.output;
+  EXPECT_NE(outcome.output.find(fmt::format(" {} records: floor ", listed)), std::string::npos) << outcome.output;
+  EXPECT_NE(outcome.output.find(" bf16 -> "), std::string::npos);
+}
+
 TEST(Trace, WhatCannotBeTracedGetsOneLine) {
   tests::Folder folder("trace_wrong");
   const std::string in =
