@@ -32,6 +32,6 @@ for name in "${names[@]}"; do
   echo "$row |" | tee -a "$table"
   [ $caught = 1 ] || { missed=$((missed + 1)); echo "$name: no way caught it" >&2; }
 done
-echo "${#names[@]} mutants, $missed not caught" | tee -a "$table"
+echo; echo "${#names[@]} mutants, $missed not caught" | tee -a "$table"
 [ $# -gt 0 ] || cp "$table" tests/kernels/mutants/table.md
 [ $missed = 0 ]

@@ -11,5 +11,5 @@ if [ $status = 0 ]; then
   echo "not caught"
   exit 1
 fi
-grep -m1 -o -E 'runtime error: .*|AddressSanitizer: [a-z-]*|race[: ].*|deadlock.*|divergent.*|the bits differ|[a-z_0-9]+\[[0-9]+\] is .*' <<<"$said" ||
+grep -m1 -o -E 'runtime error: .*|AddressSanitizer: [a-z-]*|race on .*|deadlock.*|divergent.*|the bits differ|[a-z_0-9]+\[[0-9]+\] is .*' <<<"$said" ||
   echo "status $status"
