@@ -24,9 +24,8 @@ void add_bench(CLI::App& app, Action& chosen) {
       bench_step);
   add("score", "Time the score of a micro-batch, as samplers and, with its trace, likelihoods ask for it", bench_score);
   add("kernels",
-      "List every kernel of a training step with its bytes, FLOPs and floor on an H100, and on a GPU its time and "
-      "share "
-      "of that",
+      "List every kernel of a training step with its bytes, FLOPs and floor on an H100, and on a GPU its time and the "
+      "share of that",
       bench_kernels);
   add("reduction", "Time how much of the exchange of gradients is hidden behind the backward pass; under mpirun",
       bench_reduction);
