@@ -14,22 +14,11 @@ namespace {
 using onednn::Matrix;
 using onednn::Transpose;
 
-struct AttentionSize {
-  AttentionSize(const Tensor& qkv, const Tensor& y, const Tensor& logsumexp, int head_count)
-      : n(qkv.shape[0]),
-        tokens(qkv.shape[1] * qkv.shape[2]),
-        c(qkv.shape[3] / 3),
-        heads(head_count),
-        d(c / heads),
-        scale(1 / std::sqrt(static_cast<float>(d))) {
-    check_attention(qkv, y, logsumexp, head_count);
-  }
+struct AttentionSize : AttentionExtents {
+  using AttentionExtents::AttentionExtents;
   static constexpr std::int64_t max_rows = 64;  // of scores at a time: they stay in the second-level cache
   std::int64_t block_rows() const { return std::min(tokens, max_rows); }
   std::int64_t blocks() const { return (tokens + max_rows - 1) / max_rows; }
-
-  std::int64_t n, tokens, c, heads, d;
-  float scale;
 };
 
 /// Some rows of one head of one image: where they begin in arrays with `channels` per token.
@@ -100,7 +89,7 @@ void softmax_gradient(const AttentionSize& s, const Rows& rows, const GradientAr
     const float* __restrict p = probabilities + i * s.tokens;
     float* __restrict g = gradient + i * s.tokens;
 #pragma omp simd
-    for (std::int64_t j = 0; j < s.tokens; ++j) g[j] = p[j] * (g[j] - product) * s.scale;
+    for (std::int64_t j = 0; j < s.tokens; ++j) g[j] = kernels::softmax_gradient(p[j], g[j], product, s.scale);
   }
 }
 
@@ -126,6 +115,18 @@ void gradient(const AttentionSize& s, const Rows& rows, const GradientArrays& at
 }
 
 }  // namespace
+
+AttentionExtents::AttentionExtents(const Tensor& qkv, const Tensor& y, const Tensor& logsumexp, int head_count)
+    : n(qkv.shape[0]),
+      tokens(qkv.shape[1] * qkv.shape[2]),
+      c(qkv.shape[3] / 3),
+      heads(head_count),
+      d(c / heads),
+      scale(1 / std::sqrt(static_cast<float>(d))) {
+  ensure(qkv.shape[3] == 3 * c && c % heads == 0, "attention's channels are q, k, v of whole heads");
+  ensure(y.shape == Shape{n, qkv.shape[1], qkv.shape[2], c}, "attention's output is [n,h,w,c]");
+  ensure(logsumexp.shape == Shape{n, heads, tokens}, "attention's logsumexp is [n,heads,h*w]");
+}
 
 Step prepare(const Attention& op, const CpuContext& context) {
   const AttentionSize s(op.qkv, op.y, op.logsumexp, op.heads);

@@ -83,7 +83,8 @@ struct StoreScoreGradient {
       const std::int64_t at = (first + i) * size.columns + j;
       const Pack<width> p = load<width>(probabilities + at);
 #pragma unroll
-      for (int e = 0; e < width; ++e) pack.value[e] = p.value[e] * (pack.value[e] - products[first + i]) * scale;
+      for (int e = 0; e < width; ++e)
+        pack.value[e] = softmax_gradient(p.value[e], pack.value[e], products[first + i], scale);
       store(to + at, pack);
     });
   }
@@ -92,13 +93,13 @@ struct StoreScoreGradient {
 struct AttentionSize {
   int n, tokens, c, heads, d;
   float scale;
-  AttentionSize(const Tensor& qkv, int head_count)
-      : n(static_cast<int>(qkv.shape[0])),
-        tokens(static_cast<int>(qkv.shape[1] * qkv.shape[2])),
-        c(static_cast<int>(qkv.shape[3] / 3)),
-        heads(head_count),
-        d(c / heads),
-        scale(1 / std::sqrt(static_cast<float>(d))) {}
+  explicit AttentionSize(const AttentionExtents& of)
+      : n(static_cast<int>(of.n)),
+        tokens(static_cast<int>(of.tokens)),
+        c(static_cast<int>(of.c)),
+        heads(static_cast<int>(of.heads)),
+        d(static_cast<int>(of.d)),
+        scale(of.scale) {}
 
   /// How many images' scores are in memory at a time: some 256 MiB of them.
   int images() const {
@@ -149,8 +150,7 @@ struct Heads {
 };
 
 template <int width, typename Tile>
-Step attend(const Attention& op, void* stream) {
-  const AttentionSize s(op.qkv, op.heads);
+Step attend(const Attention& op, const AttentionSize& s, void* stream) {
   ScratchLayout scratch;
   const auto scores_slot = scratch.add<float>(s.rows(s.images()) * s.tokens);
   return {[=](const Memory& memory) {
@@ -179,8 +179,7 @@ Step attend(const Attention& op, void* stream) {
 }
 
 template <int width, typename Tile>
-Step attend_gradient(const AttentionGradient& op, void* stream) {
-  const AttentionSize s(op.qkv, op.heads);
+Step attend_gradient(const AttentionGradient& op, const AttentionSize& s, void* stream) {
   ScratchLayout scratch;
   const auto probabilities_slot = scratch.add<float>(s.rows(s.images()) * s.tokens),
              gradient_slot = scratch.add<float>(s.rows(s.images()) * s.tokens),
@@ -220,31 +219,30 @@ Step attend_gradient(const AttentionGradient& op, void* stream) {
           scratch.bytes()};
 }
 
-/// Calls f(width, tile) with those for products of the heads of qkv.
+/// Calls f(width, tile) with those for products of heads.
 template <typename F>
-Step with_heads(const Tensor& qkv, int heads, std::initializer_list<Tensor> activations, const F& f) {
-  const std::int64_t tokens = qkv.shape[1] * qkv.shape[2], d = qkv.shape[3] / 3 / heads;
-  if (by_tensor_cores(activations, {d, tokens}))
+Step with_heads(const AttentionSize& s, std::initializer_list<Tensor> activations, const F& f) {
+  if (by_tensor_cores(activations, {s.d, s.tokens}))
     return f(std::integral_constant<int, group>{}, std::type_identity<MmaTile<64, 64, 32, 32>>{});
-  return with_groups({d, tokens}, [&](auto width) { return f(width, std::type_identity<FloatTile>{}); });
+  return with_groups({s.d, s.tokens}, [&](auto width) { return f(width, std::type_identity<FloatTile>{}); });
 }
 
 }  // namespace
 
 template <>
 Step prepare(const Attention& op, const GpuContext& context) {
-  check_attention(op.qkv, op.y, op.logsumexp, op.heads);
-  return with_heads(op.qkv, op.heads, {op.qkv, op.y}, [&](auto width, auto tile) {
-    return attend<width, typename decltype(tile)::type>(op, context.stream);
+  const AttentionSize s(AttentionExtents(op.qkv, op.y, op.logsumexp, op.heads));
+  return with_heads(s, {op.qkv, op.y}, [&](auto width, auto tile) {
+    return attend<width, typename decltype(tile)::type>(op, s, context.stream);
   });
 }
 
 template <>
 Step prepare(const AttentionGradient& op, const GpuContext& context) {
-  check_attention(op.qkv, op.y, op.logsumexp, op.heads);
+  const AttentionSize s(AttentionExtents(op.qkv, op.y, op.logsumexp, op.heads));
   ensure(op.dy.shape == op.y.shape && op.dqkv.shape == op.qkv.shape, "a gradient has the shape of its tensor");
-  return with_heads(op.qkv, op.heads, {op.qkv, op.dy, op.dqkv}, [&](auto width, auto tile) {
-    return attend_gradient<width, typename decltype(tile)::type>(op, context.stream);
+  return with_heads(s, {op.qkv, op.dy, op.dqkv}, [&](auto width, auto tile) {
+    return attend_gradient<width, typename decltype(tile)::type>(op, s, context.stream);
   });
 }
 

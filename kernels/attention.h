@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "kernels/cpu_context.h"
+#include "kernels/portable.h"
 #include "kernels/tensor.h"
 
 namespace kernels {
@@ -26,12 +27,16 @@ struct AttentionGradient {
   auto operands() { return std::tie(qkv, y, logsumexp, dy, dqkv); }
 };
 
-/// Throws logic_error unless these have the shapes above.
-inline void check_attention(const Tensor& qkv, const Tensor& y, const Tensor& logsumexp, int heads) {
-  const std::int64_t n = qkv.shape[0], h = qkv.shape[1], w = qkv.shape[2], c = qkv.shape[3] / 3;
-  ensure(qkv.shape[3] == 3 * c && c % heads == 0, "attention's channels are q, k, v of whole heads");
-  ensure(y.shape == Shape{n, h, w, c}, "attention's output is [n,h,w,c]");
-  ensure(logsumexp.shape == Shape{n, heads, h * w}, "attention's logsumexp is [n,heads,h*w]");
+/// The extents of an attention, d channels to a head. Throws logic_error unless the operands have the shapes above.
+struct AttentionExtents {
+  AttentionExtents(const Tensor& qkv, const Tensor& y, const Tensor& logsumexp, int head_count);
+  std::int64_t n, tokens, c, heads, d;
+  float scale;  // of the scores: 1/sqrt(d)
+};
+
+/// Of a scaled score, whose probability is p, that of its row having the gradient dp, and <dy, y> the row's product.
+PORTABLE float softmax_gradient(float p, float dp, float product, float scale) {
+  return p * (dp - product) * scale;
 }
 
 Step prepare(const Attention&, const CpuContext&);

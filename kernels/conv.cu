@@ -19,7 +19,7 @@ __global__ void __launch_bounds__(block_threads)
 
 /// sums[n,c,2] of dz and dz (x - mean)/std from the parts, which lack 1/std.
 __global__ void __launch_bounds__(block_threads)
-    finish_sums_kernel(PixelRows rows, PartSums parts, GroupStatistics statistics, float2* sums) {
+    finish_sums_kernel(PixelRows rows, PartSums parts, StatisticsOfGroups statistics, float2* sums) {
   for (std::int64_t i = first_item(); i < static_cast<std::int64_t>(rows.n) * parts.channels; i += item_stride()) {
     const int image = static_cast<int>(i / parts.channels), c = static_cast<int>(i % parts.channels);
     const TwoSums all = combined_sums(rows, parts, image, c);
@@ -68,7 +68,7 @@ Step convolve_gradient(const ConvDataGradient& op, const ConvExtents& extents, v
   return {[=](const Memory& memory) {
             const Source<width> to = source.unfiltered<width>(memory);
             const Array dz = array(op.dz, memory);
-            const GroupStatistics statistics = statistics_of(op.prologue, c, memory);
+            const StatisticsOfGroups statistics = statistics_of(op.prologue, c, memory);
             const PartSums parts{op.sums ? parts_slot.in(memory) : nullptr, source_rows.parts_of_image(), c};
             const GradientPatches<width> dy{const_array(op.dy, memory),
                                             rows,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 
 namespace kernels {
 
@@ -29,7 +30,15 @@ std::vector<double> Device::time(std::span<const Part> parts) {
   return ends;
 }
 
-std::shared_ptr<std::byte> take_host_memory(std::size_t bytes) {
+void HostDevice::write(std::byte* to, std::span<const std::byte> from) {
+  std::memcpy(to, from.data(), from.size());
+}
+
+void HostDevice::read(std::span<std::byte> to, const std::byte* from) {
+  std::memcpy(to.data(), from, to.size());
+}
+
+std::shared_ptr<std::byte> HostDevice::take(std::size_t bytes) {
   constexpr std::size_t alignment = 64;
   const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
   void* const memory = std::aligned_alloc(alignment, rounded);

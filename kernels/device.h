@@ -56,8 +56,17 @@ class Device {
   virtual std::shared_ptr<std::byte> take(std::size_t bytes) = 0;
 };
 
-/// Of the host, for devices that compute there; null where there is not as much.
-std::shared_ptr<std::byte> take_host_memory(std::size_t bytes);
+/// One that computes in the host's memory, and is done with a step when the call returns.
+class HostDevice : public Device {
+ public:
+  void write(std::byte* to, std::span<const std::byte> from) override;
+  void read(std::span<std::byte> to, const std::byte* from) override;
+  void finish() override {}
+  std::function<void()> capture(std::function<void()> steps) override { return steps; }
+
+ protected:
+  std::shared_ptr<std::byte> take(std::size_t bytes) override;
+};
 
 /// The CPU; its steps run when they are called.
 std::shared_ptr<Device> make_cpu_device(int threads);

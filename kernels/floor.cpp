@@ -71,13 +71,17 @@ MachineSpeed measure_machine(int threads) {
           .bytes_per_second = static_cast<double>(threads * 2 * copied) * sizeof(float) / copy};
 }
 
-double floor_seconds(const Op& op, const MachineSpeed& speed) {
+double operand_bytes(const Op& op) {
   double bytes = 0;
   Op copy = op;
   for_each_operand(copy, [&](const Tensor& operand) { bytes += static_cast<double>(operand.size_bytes()); });
+  return bytes;
+}
+
+double floor_seconds(const Op& op, const MachineSpeed& speed) {
   const bool saves = std::visit([](const auto& record) { return saves_products(record); }, op);
   const double part = saves ? speed.conv_share : 1;
-  return std::max(part * flops(op) / speed.flops_per_second, bytes / speed.bytes_per_second);
+  return std::max(part * flops(op) / speed.flops_per_second, operand_bytes(op) / speed.bytes_per_second);
 }
 
 }  // namespace kernels

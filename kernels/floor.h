@@ -17,6 +17,9 @@ MachineSpeed measure_machine(int threads);
 /// What an H100 does at best, read once on one: products of 8192 x 8192 matrices of bf16, and copies.
 inline constexpr MachineSpeed h100{.flops_per_second = 798e12, .bytes_per_second = 3.0e12, .conv_share = 1};
 
+/// Of all operands, each counted once.
+double operand_bytes(const Op& op);
+
 /// The larger of two times: the record's products at full speed, and its operands moved once.
 double floor_seconds(const Op& op, const MachineSpeed& speed);
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "kernels/gpu_pixels.h"
-#include "kernels/scratch.h"
 
 namespace kernels::BACKEND {
 
@@ -54,7 +53,7 @@ class ColumnSums {
   ColumnSums(const PixelRows& rows, int channels, ScratchLayout& scratch)
       : rows_(rows),
         channels_(channels),
-        parts_(scratch.add<float2>(std::int64_t{rows.n} * rows.parts_of_image() * channels)),
+        parts_(add_parts<float2>(rows, channels, scratch)),
         image_sums_(scratch.add<double>(std::int64_t{rows.n} * channels)) {}
 
   /// dembedding[n,c] = scale times the sums of each image, dbias[c] (+)= of all; both optional.

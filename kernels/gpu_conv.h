@@ -21,13 +21,7 @@ inline PixelRows pixels_in_order(const ImageSize& size) {
   return PixelRows::in_order(static_cast<int>(size.n), static_cast<int>(size.h), static_cast<int>(size.w));
 }
 
-/// The scratch for what `rows` leave of each of their parts.
-template <typename T>
-Slot<T> add_parts(const PixelRows& rows, std::int64_t channels, ScratchLayout& scratch) {
-  return scratch.add<T>(std::int64_t{rows.n} * rows.parts_of_image() * channels);
-}
-
-inline GroupStatistics statistics_of(const Prologue& prologue, std::int64_t channels, const Memory& memory) {
+inline StatisticsOfGroups statistics_of(const Prologue& prologue, std::int64_t channels, const Memory& memory) {
   if (!prologue.statistics) return {nullptr, 1, static_cast<int>(channels)};
   const std::int64_t groups = prologue.statistics.shape[1];
   return {memory.at<const float2>(prologue.statistics), static_cast<int>(groups), static_cast<int>(channels / groups)};

@@ -45,10 +45,8 @@ struct Patches {
     return source.v({line.image, line.y + tap.y, line.x + tap.x}, tap.channel);
   }
   __device__ Pack<group> load(const Line& line, const Cell& cell) const {
-    if constexpr (width == group)
-      return at(line, cell.first);
-    else
-      return one_by_one([&](int j) { return at(line, tap_channel(cell.number + j, r * r, r, source.c)); });
+    return neighbours<width>(
+        [&](int j) { return at(line, j == 0 ? cell.first : tap_channel(cell.number + j, r * r, r, source.c)); });
   }
 };
 
@@ -76,10 +74,8 @@ struct GradientPatches {
     return dy.at<width>(((static_cast<std::int64_t>(v.image) * y_h + y / stride) * y_w + x / stride) * k + tap.channel);
   }
   __device__ Pack<group> load(const Line& line, const Cell& cell) const {
-    if constexpr (width == group)
-      return at(line, cell.first);
-    else
-      return one_by_one([&](int j) { return at(line, tap_channel(cell.number + j, r * r, r, k)); });
+    return neighbours<width>(
+        [&](int j) { return at(line, j == 0 ? cell.first : tap_channel(cell.number + j, r * r, r, k)); });
   }
 };
 
@@ -101,10 +97,7 @@ struct TurnedWeights {
     return kernels::BACKEND::load<width>(weight + line + cell);
   }
   __device__ Pack<group> load(Line line, int cell) const {
-    if constexpr (width == group)
-      return at(line, cell);
-    else
-      return one_by_one([&](int j) { return at(line, cell + j); });
+    return neighbours<width>([&](int j) { return at(line, cell + j); });
   }
 };
 

@@ -94,20 +94,31 @@ struct Source {
   }
 };
 
+/// Pack number i of images of height h, width w and c channels.
+struct PackOfImages {
+  Pixel at;
+  int channel;
+};
+template <int width>
+__device__ __forceinline__ PackOfImages pack_of_images(std::int64_t i, int h, int w, int c) {
+  const int packs = c / width;
+  const std::int64_t pixel = i / packs;
+  return {{static_cast<int>(pixel / w / h), static_cast<int>(pixel / w % h), static_cast<int>(pixel % w)},
+          static_cast<int>(i % packs) * width};
+}
+
 /// v by the filter, from u.
 template <int width>
 __global__ void __launch_bounds__(block_threads)
     filter_kernel(Source<width> source, Filter filter, int v_h, int v_w, Array v) {
-  const int packs = source.c / width;
-  const std::int64_t count = static_cast<std::int64_t>(source.n) * v_h * v_w * packs;
+  const std::int64_t count = static_cast<std::int64_t>(source.n) * v_h * v_w * (source.c / width);
   for (std::int64_t i = first_item(); i < count; i += item_stride()) {
-    const int channel = static_cast<int>(i % packs) * width, x = static_cast<int>(i / packs % v_w);
-    const int y = static_cast<int>(i / packs / v_w % v_h), image = static_cast<int>(i / packs / v_w / v_h);
+    const auto [at, channel] = pack_of_images<width>(i, v_h, v_w, source.c);
     Pack<width> sum{};
     for (int taps = 0; taps < 16; ++taps) {
-      const FilterTap row = filter.source(y, taps / 4, source.h), column = filter.source(x, taps % 4, source.w);
+      const FilterTap row = filter.source(at.y, taps / 4, source.h), column = filter.source(at.x, taps % 4, source.w);
       if (row.at < 0 || column.at < 0) continue;
-      const Pack<width> u = source.u({image, row.at, column.at}, channel);
+      const Pack<width> u = source.u({at.image, row.at, column.at}, channel);
 #pragma unroll
       for (int j = 0; j < width; ++j) sum.value[j] += row.weight * column.weight * u.value[j];
     }
@@ -118,12 +129,10 @@ __global__ void __launch_bounds__(block_threads)
 /// v as it is.
 template <int width>
 __global__ void __launch_bounds__(block_threads) resize_kernel(Source<width> source, Array v) {
-  const int packs = source.c / width;
-  const std::int64_t count = static_cast<std::int64_t>(source.n) * source.v_h * source.v_w * packs;
+  const std::int64_t count = static_cast<std::int64_t>(source.n) * source.v_h * source.v_w * (source.c / width);
   for (std::int64_t i = first_item(); i < count; i += item_stride()) {
-    const int channel = static_cast<int>(i % packs) * width, x = static_cast<int>(i / packs % source.v_w);
-    const int y = static_cast<int>(i / packs / source.v_w % source.v_h);
-    v.set(i * width, source.v({static_cast<int>(i / packs / source.v_w / source.v_h), y, x}, channel));
+    const auto [at, channel] = pack_of_images<width>(i, source.v_h, source.v_w, source.c);
+    v.set(i * width, source.v(at, channel));
   }
 }
 
@@ -156,12 +165,9 @@ template <int width>
 __global__ void __launch_bounds__(block_threads)
     reverse_kernel(Source<width> source, Resample resample, Filter filter, ConstArray dv, int v_h, int v_w, float scale,
                    Array dz) {
-  const int packs = source.c / width;
-  const std::int64_t count = static_cast<std::int64_t>(source.n) * source.h * source.w * packs;
+  const std::int64_t count = static_cast<std::int64_t>(source.n) * source.h * source.w * (source.c / width);
   for (std::int64_t i = first_item(); i < count; i += item_stride()) {
-    const int channel = static_cast<int>(i % packs) * width, x = static_cast<int>(i / packs % source.w);
-    const Pixel at{static_cast<int>(i / packs / source.w / source.h), static_cast<int>(i / packs / source.w % source.h),
-                   x};
+    const auto [at, channel] = pack_of_images<width>(i, source.h, source.w, source.c);
     dz.set(i * width,
            source.reverse(at, channel, scale, resample_gradient(source, resample, filter, dv, v_h, v_w, at, channel)));
   }

@@ -77,7 +77,7 @@ struct StoreOutput {
 };
 
 /// Mean and 1/std of a channel's group.
-struct GroupStatistics {
+struct StatisticsOfGroups {
   const float2* data;  // [n,groups]
   int groups, group_channels;
   __device__ float2 at(int image, int c) const { return data[image * groups + c / group_channels]; }
@@ -89,7 +89,7 @@ struct StoreGradient {
   PixelRows rows;  // of the source: nothing is resampled
   int block_columns;
   Source<width> source;
-  GroupStatistics statistics;
+  StatisticsOfGroups statistics;
   float scale;
   Array dz;
   PartSums parts;
@@ -122,7 +122,7 @@ template <int width>
 struct GradientOfNorm {
   Source<width> source;
   ConstArray dz;
-  GroupStatistics statistics;
+  StatisticsOfGroups statistics;
   __device__ float2 operator()(const Pixel& at, int c) const {
     const float gradient =
         dz.at<1>(at.image * (static_cast<std::int64_t>(source.h) * source.w * source.c) + source.element(at, c))

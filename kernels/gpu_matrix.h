@@ -7,12 +7,16 @@
 
 namespace kernels::BACKEND {
 
-/// Eight neighbours, one by one where they need not belong together: f(number) gives a Pack<1>.
-template <typename F>
-__device__ __forceinline__ Pack<group> one_by_one(const F& f) {
-  Pack<group> pack;
-  for (int j = 0; j < group; ++j) pack.value[j] = f(j).value[0];
-  return pack;
+/// Eight neighbours: together, or one by one where they need not belong together. f(number) gives a Pack<width>.
+template <int width, typename F>
+__device__ __forceinline__ Pack<group> neighbours(const F& f) {
+  if constexpr (width == group) {
+    return f(0);
+  } else {
+    Pack<group> pack;
+    for (int j = 0; j < group; ++j) pack.value[j] = f(j).value[0];
+    return pack;
+  }
 }
 
 /// Where the matrix of a head of an image begins, for the batches of a product: batch z is head z of all images' heads.
@@ -43,10 +47,7 @@ struct Matrix {
     return data.at<width>(offset.here() + line * stride + cell);
   }
   __device__ Pack<group> load(int line, int cell) const {
-    if constexpr (width == group)
-      return at(line, cell);
-    else
-      return one_by_one([&](int j) { return at(line, cell + j); });
+    return neighbours<width>([&](int j) { return at(line, cell + j); });
   }
 };
 

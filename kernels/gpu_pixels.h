@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/gpu_array.h"
+#include "kernels/scratch.h"
 
 namespace kernels::BACKEND {
 
@@ -75,6 +76,12 @@ struct PartsOf {
   }
 };
 using PartSums = PartsOf<float2>;
+
+/// The scratch for what `rows` leave of each of their parts.
+template <typename T>
+Slot<T> add_parts(const PixelRows& rows, std::int64_t channels, ScratchLayout& scratch) {
+  return scratch.add<T>(std::int64_t{rows.n} * rows.parts_of_image() * channels);
+}
 
 struct TwoSums {
   double first, second;

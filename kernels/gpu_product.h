@@ -15,7 +15,7 @@
 
 namespace kernels::BACKEND {
 
-inline constexpr int group = 8;  // neighbours that are loaded together
+inline constexpr int group = full_width;  // neighbours that are loaded together
 
 /// Of one product or of `batches` of them, block z of the grid making number z. A single one may be cut into parts of
 /// k, block z making the sums over part z.
@@ -45,7 +45,7 @@ class Feed {
   using Element = typename Tile::Element;
 
  public:
-  __device__ Feed(const Operand& operand, int first_row) : operand_(operand), first_row_(first_row) {
+  __device__ Feed(const Operand& operand, int first_row) : operand_(operand) {
     if constexpr (along == Along::k) {
 #pragma unroll
       for (int i = 0; i < Share::count; ++i) lines_[i] = operand.line(first_row + Share::line(i));
@@ -72,7 +72,6 @@ class Feed {
 
  private:
   const Operand& operand_;
-  int first_row_;
   typename Operand::Line lines_[Share::count];
   typename Operand::Cell cell_;
   Pack<group> groups_[Share::count] = {};

@@ -61,7 +61,7 @@ struct FmaTile {
 template <int m, int n, int warp_m, int warp_n>
 struct MmaTile {
   using Element = Bf16;
-  static constexpr int width = 8;
+  static constexpr int width = full_width;
   static constexpr int rows = m, columns = n, depth = 32, threads = 32 * (m / warp_m) * (n / warp_n);
   static constexpr int blocks_m = warp_m / 16, blocks_n = warp_n / 8;
   static_assert(blocks_n % 2 == 0, "fragments of b are loaded in pairs");

@@ -150,22 +150,26 @@ Step prepare(const FourierFeaturesGradient& op, const CpuContext& context) {
   }};
 }
 
-Step prepare(const Concatenate& op, const CpuContext& context) {
+ConcatenatedRows concatenated_rows(const Concatenate& op) {
   const auto elements_from = [&](const Tensor& tensor) {
     std::int64_t product = 1;
     for (int i = op.axis; i < tensor.shape.rank(); ++i) product *= tensor.shape[i];
     return product;
   };
-  const std::int64_t part0 = elements_from(op.x0), part1 = elements_from(op.x1), whole = elements_from(op.y);
-  const std::int64_t rows = op.y.shape.elements() / whole;
-  ensure(part0 + part1 == whole && rows * part0 == op.x0.shape.elements() && rows * part1 == op.x1.shape.elements(),
+  const ConcatenatedRows at{op.y.shape.elements() / elements_from(op.y), elements_from(op.x0), elements_from(op.x1)};
+  ensure(at.whole() == elements_from(op.y) && at.rows * at.part0 == op.x0.shape.elements() &&
+             at.rows * at.part1 == op.x1.shape.elements(),
          "what is concatenated has the same extents beside the axis");
-  return {.run = [=, threads = context.threads](const Memory& memory) {
+  return at;
+}
+
+Step prepare(const Concatenate& op, const CpuContext& context) {
+  return {.run = [op, at = concatenated_rows(op), threads = context.threads](const Memory& memory) {
     const float *x0 = memory.at<float>(op.x0), *x1 = memory.at<float>(op.x1);
     float* y = memory.at<float>(op.y);
-    parallel_for(threads, rows, [=](std::int64_t row) {
-      std::copy_n(x0 + row * part0, part0, y + row * whole);
-      std::copy_n(x1 + row * part1, part1, y + row * whole + part0);
+    parallel_for(threads, at.rows, [=](std::int64_t row) {
+      std::copy_n(x0 + row * at.part0, at.part0, y + row * at.whole());
+      std::copy_n(x1 + row * at.part1, at.part1, y + row * at.whole() + at.part0);
     });
   }};
 }

@@ -230,28 +230,20 @@ Step prepare(const FourierFeaturesGradient& op, const GpuContext& context) {
 
 template <>
 Step prepare(const Concatenate& op, const GpuContext& context) {
-  const auto elements_from = [&](const Tensor& tensor) {
-    std::int64_t product = 1;
-    for (int i = op.axis; i < tensor.shape.rank(); ++i) product *= tensor.shape[i];
-    return product;
-  };
-  const std::int64_t part0 = elements_from(op.x0), part1 = elements_from(op.x1), whole = elements_from(op.y);
-  const std::int64_t rows = op.y.shape.elements() / whole;
-  ensure(part0 + part1 == whole && rows * part0 == op.x0.shape.elements() && rows * part1 == op.x1.shape.elements(),
-         "what is concatenated has the same extents beside the axis");
+  const ConcatenatedRows at = concatenated_rows(op);
   ensure(op.x0.element == op.y.element && op.x1.element == op.y.element, "Concatenate keeps the element");
   return with_type(op.y.element, [&]<typename T>(std::type_identity<T>) -> Step {
     return {.run = [=, stream = context.stream](const Memory& memory) {
       const T *x0 = memory.at<T>(op.x0), *x1 = memory.at<T>(op.x1);
       T* const y = memory.at<T>(op.y);
-      with_width({part0, part1}, {x0, x1, y}, [&](auto width) {
+      with_width({at.part0, at.part1}, {x0, x1, y}, [&](auto width) {
         const auto copy = [&](const T* x, std::int64_t part, std::int64_t begin) {
-          const std::int64_t packs = rows * part / width;
+          const std::int64_t packs = at.rows * part / width;
           launch<copy_rows<width, T>>(blocks_for(packs), block_threads, 0, stream, packs, x, part / width, y,
-                                      begin / width, whole / width);
+                                      begin / width, at.whole() / width);
         };
-        copy(x0, part0, 0);
-        copy(x1, part1, part0);
+        copy(x0, at.part0, 0);
+        copy(x1, at.part1, at.part0);
       });
     }};
   });

@@ -88,6 +88,14 @@ struct Concatenate {
   auto operands() { return std::tie(x0, x1, y); }
 };
 
+/// What Concatenate copies: `rows` times `part0` elements of x0 and then `part1` of x1.
+struct ConcatenatedRows {
+  std::int64_t rows, part0, part1;
+  std::int64_t whole() const { return part0 + part1; }
+};
+/// Throws logic_error unless the operands have the shapes above.
+ConcatenatedRows concatenated_rows(const Concatenate& op);
+
 Step prepare(const Silu&, const CpuContext&);
 Step prepare(const SiluGradient&, const CpuContext&);
 Step prepare(const AddScaled&, const CpuContext&);

@@ -20,35 +20,39 @@ Source<width> source_of(const Tensor& x, const Tensor& y, Resample resample, con
           .v_w = extent(y, 2)};
 }
 
+/// A step that calls f(source, memory) with x on its way to y.
+template <typename F>
+Step with_source(const Tensor& x, const Tensor& y, Resample resample, const F& f) {
+  check_resize(x, y, resample);
+  return with_groups({x.shape[3]}, [&](auto width) -> Step {
+    return {[=](const Memory& memory) { f(source_of<width>(x, y, resample, memory), memory); }};
+  });
+}
+
 }  // namespace
 
 template <>
 Step prepare(const Resize& op, const GpuContext& context) {
-  check_resize(op.x, op.y, op.resample);
-  return with_groups({op.x.shape[3]}, [&](auto width) -> Step {
-    return {[=, stream = context.stream](const Memory& memory) {
-      const Source<width> source = source_of<width>(op.x, op.y, op.resample, memory);
-      const unsigned blocks = blocks_for(op.y.shape.elements() / width);
-      if (is_filter(op.resample))
-        launch<filter_kernel<width>>(blocks, block_threads, 0, stream, source, filter_of(op.resample), source.v_h,
-                                     source.v_w, array(op.y, memory));
-      else
-        launch<resize_kernel<width>>(blocks, block_threads, 0, stream, source, array(op.y, memory));
-    }};
-  });
+  return with_source(op.x, op.y, op.resample,
+                     [op, stream = context.stream]<int width>(const Source<width>& source, const Memory& memory) {
+                       const unsigned blocks = blocks_for(op.y.shape.elements() / width);
+                       if (is_filter(op.resample))
+                         launch<filter_kernel<width>>(blocks, block_threads, 0, stream, source, filter_of(op.resample),
+                                                      source.v_h, source.v_w, array(op.y, memory));
+                       else
+                         launch<resize_kernel<width>>(blocks, block_threads, 0, stream, source, array(op.y, memory));
+                     });
 }
 
 template <>
 Step prepare(const ResizeGradient& op, const GpuContext& context) {
-  check_resize(op.dx, op.dy, op.resample);
-  return with_groups({op.dx.shape[3]}, [&](auto width) -> Step {
-    return {[=, stream = context.stream](const Memory& memory) {
-      const Source<width> source = source_of<width>(op.dx, op.dy, op.resample, memory);
-      launch<reverse_kernel<width>>(blocks_for(op.dx.shape.elements() / width), block_threads, 0, stream, source,
-                                    op.resample, filter_of(op.resample), const_array(op.dy, memory), source.v_h,
-                                    source.v_w, 1.0f, array(op.dx, memory));
-    }};
-  });
+  return with_source(op.dx, op.dy, op.resample,
+                     [op, stream = context.stream]<int width>(const Source<width>& source, const Memory& memory) {
+                       launch<reverse_kernel<width>>(blocks_for(op.dx.shape.elements() / width), block_threads, 0,
+                                                     stream, source, op.resample, filter_of(op.resample),
+                                                     const_array(op.dy, memory), source.v_h, source.v_w, 1.0f,
+                                                     array(op.dx, memory));
+                     });
 }
 
 }  // namespace kernels::BACKEND

@@ -1,8 +1,8 @@
 // scoremle bench kernels: what each kernel of a training step moves and computes, and what a GPU needs for it.
-#include <fmt/ranges.h>
-
+#include "core/program/describe.h"
 #include "kernels/floor.h"
 #include "launch/bench.h"
+#include "launch/record_table.h"
 #include "launch/training_step.h"
 
 namespace launch {
@@ -18,10 +18,8 @@ struct Kernel {
   int count = 0;
 };
 
-std::string shape_text(const kernels::Tensor& tensor) {
-  std::vector<std::int64_t> extents;
-  for (int i = 0; i < tensor.shape.rank(); ++i) extents.push_back(tensor.shape[i]);
-  return fmt::format("{}{}", fmt::join(extents, "x"), tensor.element == kernels::Element::bf16 ? " bf16" : "");
+std::string tensor_text(const kernels::Tensor& tensor) {
+  return core::program::shape_text(tensor.shape) + (tensor.element == kernels::Element::bf16 ? " bf16" : "");
 }
 
 /// The first tensor that a record reads, and the first that it writes.
@@ -29,7 +27,7 @@ std::string shapes_of(Op op) {
   std::string from, to;
   kernels::for_each_operand(op, [&]<typename Operand>(const Operand& operand) {
     std::string& text = std::is_same_v<Operand, kernels::In> ? from : to;
-    if (text.empty()) text = shape_text(operand);
+    if (text.empty()) text = tensor_text(operand);
   });
   return fmt::format("{} -> {}", from, to);
 }
@@ -38,31 +36,17 @@ std::string shapes_of(Op op) {
 std::vector<Kernel> kernels_of(const Program& program, const std::vector<double>& seconds) {
   std::vector<Kernel> list;
   for (std::size_t i = 0; i < program.ops().size(); ++i) {
-    Op op = program.ops()[i];
+    const Op& op = program.ops()[i];
     const std::string name = kernels::name(op), shapes = shapes_of(op);
     const double flops = kernels::flops(op);  // tells 3x3 from 1x1
     auto found = std::ranges::find_if(
         list, [&](const Kernel& k) { return k.name == name && k.shapes == shapes && k.flops == flops; });
     if (found == list.end()) found = list.insert(list.end(), Kernel{.name = name, .shapes = shapes, .flops = flops});
-    double bytes = 0;
-    kernels::for_each_operand(
-        op, [&](const kernels::Tensor& operand) { bytes += static_cast<double>(operand.size_bytes()); });
-    found->bytes += (bytes - found->bytes) / ++found->count;
+    found->bytes += (kernels::operand_bytes(op) - found->bytes) / ++found->count;
     found->floor += (kernels::floor_seconds(op, kernels::h100) - found->floor) / found->count;
     if (!seconds.empty()) found->seconds += seconds[i];
   }
   return list;
-}
-
-/// Seconds of each record, the fastest of some runs.
-std::vector<double> measure(TrainingStep& step, int runs) {
-  step.run_micro_batch();
-  std::vector<double> best(step.program().ops().size(), INFINITY);
-  for (int run = 0; run < runs; ++run) {
-    const std::vector<double> ends = step.executor().run_timed();
-    for (std::size_t i = 0; i < best.size(); ++i) best[i] = std::min(best[i], ends[i] - (i > 0 ? ends[i - 1] : 0));
-  }
-  return best;
 }
 
 }  // namespace
@@ -74,7 +58,8 @@ int bench_kernels(const BenchFlags& flags, Session& session) {
   Program program = core::objective::record_training(config, kernels::Mode::overwrite).program;
   if (device->residence() == kernels::Residence::device) {
     TrainingStep step(config, device);
-    seconds = measure(step, flags.runs);
+    step.run_micro_batch();
+    seconds = record_seconds(step.executor(), flags.runs);
     program = step.program();
   } else if (config.training().activations() == core::config::BFLOAT16) {
     program = core::program::stored(std::move(program), core::program::Storage::bf16);

@@ -14,12 +14,18 @@ kernels::MachineSpeed speed_of(const kernels::Device& device, int threads) {
   return device.residence() == kernels::Residence::host ? kernels::measure_machine(threads) : kernels::h100;
 }
 
-void RecordTable::measure(const core::program::Program& program, core::program::Executor& executor, int runs) {
-  std::vector<double> best(program.ops().size(), INFINITY);
+std::vector<double> record_seconds(core::program::Executor& executor, int runs) {
+  std::vector<double> best;
   for (int run = 0; run < runs; ++run) {
     const std::vector<double> ends = executor.run_timed();
+    best.resize(ends.size(), INFINITY);
     for (std::size_t i = 0; i < best.size(); ++i) best[i] = std::min(best[i], ends[i] - (i > 0 ? ends[i - 1] : 0));
   }
+  return best;
+}
+
+void RecordTable::measure(const core::program::Program& program, core::program::Executor& executor, int runs) {
+  const std::vector<double> best = record_seconds(executor, runs);
   for (std::size_t i = 0; i < best.size(); ++i) {
     const core::program::Op& op = program.ops()[i];
     Row& row = rows_[kernels::name(op)];

@@ -12,6 +12,9 @@ namespace launch {
 /// Of the device, as floors are computed with.
 kernels::MachineSpeed speed_of(const kernels::Device& device, int threads);
 
+/// Of each record, that of the fastest of some runs.
+std::vector<double> record_seconds(core::program::Executor& executor, int runs);
+
 class RecordTable {
  public:
   explicit RecordTable(const kernels::MachineSpeed& speed) : speed_(speed) {}

@@ -5,12 +5,6 @@
 namespace core::program {
 namespace {
 
-std::string shape_text(const Shape& shape) {
-  std::vector<std::int64_t> extents;
-  for (int i = 0; i < shape.rank(); ++i) extents.push_back(shape[i]);
-  return fmt::format("[{}]", fmt::join(extents, ","));
-}
-
 std::string line(std::size_t index, const Op& op, const Program& program) {
   const double gflop = kernels::flops(op) * 1e-9;
   return fmt::format("{:5} {:<21} {:>9} {}\n", index, kernels::name(op), gflop > 0 ? fmt::format("{:.3f}", gflop) : "",
@@ -22,6 +16,12 @@ double mib(std::size_t bytes) {
 }
 
 }  // namespace
+
+std::string shape_text(const Shape& shape) {
+  std::vector<std::int64_t> extents;
+  for (int i = 0; i < shape.rank(); ++i) extents.push_back(shape[i]);
+  return fmt::format("[{}]", fmt::join(extents, ","));
+}
 
 std::string written_by(const Op& op, const Program& program) {
   std::string written;

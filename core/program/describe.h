@@ -13,6 +13,9 @@ std::int64_t parameter_count(const Program& program, Training training = Trainin
 /// Floating-point operations of one run.
 double total_flops(const Program& program);
 
+/// "[16,32,32,3]".
+std::string shape_text(const Shape& shape);
+
 /// What a record writes: names and shapes of tensors.
 std::string written_by(const Op& op, const Program& program);
 

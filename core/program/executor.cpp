@@ -115,8 +115,4 @@ std::optional<NonFinite> Executor::scan(const Op& op, const Tensor& tensor) {
   return NonFinite{kernels::name(op), program_.info(tensor).name, *found / (count / tensor.shape[0])};
 }
 
-std::unique_ptr<Executor> make_cpu_executor(const Program& program, const kernels::CpuContext& context) {
-  return std::make_unique<Executor>(program, kernels::make_cpu_device(context.threads), context.exchange);
-}
-
 }  // namespace core::program

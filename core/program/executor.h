@@ -67,7 +67,4 @@ class Executor {
   std::function<void()> replay_;  // empty before the first run and where something was bound anew
 };
 
-/// The executor for CPU ranks.
-std::unique_ptr<Executor> make_cpu_executor(const Program& program, const kernels::CpuContext& context);
-
 }  // namespace core::program

@@ -1,13 +1,11 @@
 #include "kernels/simt/emulated_device.h"
 
-#include <cstring>
-
 #include "kernels/gpu_context.h"
 
 namespace kernels::simt {
 namespace {
 
-class EmulatedDevice : public kernels::Device {
+class EmulatedDevice : public HostDevice {
  public:
   EmulatedDevice(std::size_t memory_bytes, Options options)
       : free_(std::make_shared<std::size_t>(memory_bytes)), stream_(options) {}
@@ -18,15 +16,11 @@ class EmulatedDevice : public kernels::Device {
     const GpuContext context{.stream = &stream_, .exchange = exchange};
     return std::visit([&](const auto& record) { return emulated::prepare(record, context); }, op);
   }
-  void write(std::byte* to, std::span<const std::byte> from) override { std::memcpy(to, from.data(), from.size()); }
-  void read(std::span<std::byte> to, const std::byte* from) override { std::memcpy(to.data(), from, to.size()); }
-  void finish() override {}
-  std::function<void()> capture(std::function<void()> steps) override { return steps; }
 
  private:
   std::optional<std::size_t> free_bytes() const override { return *free_; }
   std::shared_ptr<std::byte> take(std::size_t bytes) override {
-    std::shared_ptr<std::byte> memory = take_host_memory(bytes);
+    std::shared_ptr<std::byte> memory = HostDevice::take(bytes);
     *free_ -= bytes;
     std::byte* const address = memory.get();
     return {address, [memory = std::move(memory), free = free_, bytes](std::byte*) { *free += bytes; }};

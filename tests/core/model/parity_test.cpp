@@ -8,7 +8,7 @@
 
 #include "core/model/reference.h"
 #include "core/program/differentiate.h"
-#include "core/program/executor.h"
+#include "tests/core/program/cpu_executor.h"
 #include "tests/shared_data.h"
 
 namespace core::model {
@@ -69,7 +69,7 @@ struct Fixture {
     const program::Seed seeds[] = {{output, cotangent}};
     gradients = program::differentiate(program, seeds, wanted);
     program.keep(gradients[0]);
-    executor = program::make_cpu_executor(program, {.threads = 2, .exchange = {}});
+    executor = program::test::make_cpu_executor(program, 2);
     for (std::size_t p = 0; p < reference.size(); ++p) {
       const Tensor& parameter = program.parameters()[p].tensor;
       weights.push_back(from_reference(file, "param.", reference[p], parameter.shape));

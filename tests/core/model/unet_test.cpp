@@ -9,7 +9,7 @@
 #include "core/model/unet.h"
 #include "core/program/describe.h"
 #include "core/program/differentiate.h"
-#include "core/program/executor.h"
+#include "tests/core/program/cpu_executor.h"
 
 namespace core::model {
 namespace {
@@ -117,7 +117,7 @@ struct Small {
     const program::Seed seeds[] = {{output, cotangent}};
     gradients = program::differentiate(program, seeds, wanted, {.recompute = recompute});
     program.keep(gradients.back());
-    executor = program::make_cpu_executor(program, {.threads = 1, .exchange = {}});
+    executor = program::test::make_cpu_executor(program, 1);
     for (const auto& parameter : program.parameters()) {
       weights.emplace_back(static_cast<std::size_t>(parameter.tensor.shape.elements()));
       computed.emplace_back(weights.back().size());

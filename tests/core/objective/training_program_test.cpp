@@ -9,8 +9,8 @@
 #include <numeric>
 
 #include "core/config/load.h"
-#include "core/program/executor.h"
 #include "core/sde/sde.h"
+#include "tests/core/program/cpu_executor.h"
 
 namespace core::objective {
 namespace {
@@ -32,7 +32,7 @@ struct Drawn {
 /// Some steps of training with all weights zero, which changes none.
 Drawn train_on_nothing(const config::RunConfig& config) {
   TrainingProgram training = record_training(config, kernels::Mode::overwrite);
-  const auto executor = program::make_cpu_executor(training.program, {.threads = 1, .exchange = {}});
+  const auto executor = program::test::make_cpu_executor(training.program, 1);
   std::vector<std::vector<float>> memory;
   for (std::size_t i = 0; i < training.gradients.size(); ++i) {
     const program::Tensor& parameter = training.program.parameters()[i].tensor;

@@ -7,7 +7,7 @@
 #include "core/program/describe.h"
 #include "core/program/differentiate.h"
 #include "core/program/exchange.h"
-#include "core/program/executor.h"
+#include "tests/core/program/cpu_executor.h"
 
 namespace core::program {
 namespace {
@@ -104,8 +104,8 @@ struct TwoLayers {
     computed = {std::vector<float>(16, 100.0f), std::vector<float>(4, 100.0f)};
     for (std::size_t i = 0; i < 16; ++i) weights[0][i] = static_cast<float>(std::sin(1.0 + static_cast<double>(i)));
   }
-  void start(kernels::CpuContext context = {.threads = 1, .exchange = {}}) {
-    executor = make_cpu_executor(program, std::move(context));
+  void start(const kernels::OnExchange& exchange = {}) {
+    executor = test::make_cpu_executor(program, 1, exchange);
     for (std::size_t i = 0; i < 2; ++i) {
       executor->bind(program.parameters()[i].tensor, weights[i]);
       executor->bind(gradients[i], computed[i]);
@@ -202,11 +202,11 @@ TEST(Exchange, ComesRightAfterTheLastGradientOfItsBucket) {
   insert_exchanges(net.program, buckets);
   std::vector<int> seen;
   std::vector<std::vector<float>> at_exchange(2);
-  net.start({.threads = 1, .exchange = [&](int topic, std::span<float>) {
-               seen.push_back(topic);
-               if (topic == 0) at_exchange[1] = net.computed[1];
-               if (topic == 1) at_exchange[0] = net.computed[0];
-             }});
+  net.start([&](int topic, std::span<float>) {
+    seen.push_back(topic);
+    if (topic == 0) at_exchange[1] = net.computed[1];
+    if (topic == 1) at_exchange[0] = net.computed[0];
+  });
   net.value();
   EXPECT_EQ(std::count(seen.begin(), seen.end(), 0), 1);
   EXPECT_EQ(std::count(seen.begin(), seen.end(), 1), 1);

@@ -1,19 +1,14 @@
 // How the tests of records run them in this program: on a GPU, in memory that the CPU sees as well.
 #pragma once
 
-#include <cuda_runtime_api.h>
-
 #include <string>
 #include <vector>
 
 #include "kernels/gpu_context.h"
+#include "tests/kernels/cuda/memory.h"
 #include "tests/kernels/narrow.h"
 
 namespace kernels::test {
-
-inline void succeed(cudaError_t result) {
-  if (result != cudaSuccess) throw std::runtime_error(cudaGetErrorString(result));
-}
 
 template <typename T>
 struct BlockAllocator {
