@@ -122,6 +122,11 @@ if(SCOREMLE_CUDA)
   add_test(NAME kernels/cuda/records_link COMMAND test_cuda_records --gtest_list_tests)
 
   file(GLOB cuda_tests CONFIGURE_DEPENDS tests/kernels/cuda/*.cpp)
+  if(EXISTS ${cuda_root}/include/nccl.h)
+    list(APPEND cuda_tests tests/kernels/cuda/nccl/header_test.cpp)
+  else()
+    message(STATUS "No nccl.h: kernels/nccl.h is not compared with it")
+  endif()
   # Launches, with a GPU or without, and the instructions that we write as PTX beside their emulation.
   set(tile ${PROJECT_BINARY_DIR}/cuda/probes.o)
   add_custom_command(OUTPUT ${tile} BYPRODUCTS ${tile}.ptxas DEPENDS tests/kernels/simt/tile.cu kernels/nvcc.sh
