@@ -44,11 +44,7 @@ std::shared_ptr<kernels::Device> open_gpu(Communicator& communicator, GpuSharing
   const std::vector<int> taken = share_out(node.visible, sharing);
   std::shared_ptr<kernels::Device> device;
   agree(communicator, [&] {
-    kernels::require(
-        std::ranges::count(taken, -1) == 0,
-        "{} ranks were started on {}, where they see {} GPUs: start as many as there are GPUs (srun "
-        "--ntasks-per-node, mpirun --map-by ppr:N:node), or use --device cpu, or let them share (train --share-gpus)",
-        taken.size(), communicator.node(), std::ranges::max(taken) + 1);
+    require_one_each(taken, communicator.node());
     device = kernels::cuda::open(taken[node.place]);
   });
   return device;
@@ -66,6 +62,14 @@ std::vector<int> share_out(std::span<const std::vector<std::string>> visible, Gp
     if (has_one) ++takers[*best];
   }
   return choice;
+}
+
+void require_one_each(std::span<const int> taken, const std::string& node) {
+  kernels::require(std::ranges::count(taken, -1) == 0,
+                   "{} ranks were started on {}, where they see {} {}: start as many as there are GPUs (srun "
+                   "--ntasks-per-node, mpirun --map-by ppr:N:node), let them share (train --share-gpus), or use "
+                   "--device cpu",
+                   taken.size(), node, std::ranges::max(taken) + 1, std::ranges::max(taken) == 0 ? "GPU" : "GPUs");
 }
 
 Chosen choose_device(DeviceChoice choice, int threads, Communicator& communicator, GpuSharing sharing) {

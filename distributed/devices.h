@@ -36,6 +36,9 @@ Chosen choose_device(DeviceChoice choice, int threads, Communicator& communicato
 /// or, sharing, the first of those that the fewest take.
 std::vector<int> share_out(std::span<const std::vector<std::string>> visible, GpuSharing sharing);
 
+/// Throws InputError where share_out left processes of this node without a GPU.
+void require_one_each(std::span<const int> taken, const std::string& node);
+
 /// How the config's training stores activations on this device. Throws InputError where the device cannot.
 core::program::Storage storage_of(const core::config::RunConfig& config, const kernels::Device& device);
 

@@ -127,6 +127,11 @@ if(SCOREMLE_CUDA)
   else()
     message(STATUS "No nccl.h: kernels/nccl.h is not compared with it")
   endif()
+  # What the program says to drivers that are not here.
+  add_library(fake_driver SHARED tests/kernels/cuda/fake_driver/driver.cpp)
+  set_target_properties(fake_driver PROPERTIES OUTPUT_NAME cuda SUFFIX .so.1
+                        LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fake_driver)
+
   # Launches, with a GPU or without, and the instructions that we write as PTX beside their emulation.
   set(tile ${PROJECT_BINARY_DIR}/cuda/probes.o)
   add_custom_command(OUTPUT ${tile} BYPRODUCTS ${tile}.ptxas DEPENDS tests/kernels/simt/tile.cu kernels/nvcc.sh

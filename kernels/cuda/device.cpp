@@ -171,12 +171,16 @@ std::vector<Gpu> gpus() {
   return list;
 }
 
-std::shared_ptr<Device> open(int index) {
-  const cudaDeviceProp found = properties(index);
-  require(found.major == 9 && found.minor == 0,
+void require_capability(int index, const std::string& name, int major, int minor) {
+  require(major == 9 && minor == 0,
           "GPU {}, {}, has compute capability {}.{}, but the kernels are for 9.0 (H100, H200): use one of those, or "
           "--device cpu",
-          index, found.name, found.major, found.minor);
+          index, name, major, minor);
+}
+
+std::shared_ptr<Device> open(int index) {
+  const cudaDeviceProp found = properties(index);
+  require_capability(index, found.name, found.major, found.minor);
   return std::make_shared<CudaDevice>(index);
 }
 

@@ -26,6 +26,19 @@ TEST(ShareOut, OrSpreadsThemOverThoseThatThereAre) {
   EXPECT_EQ(share_out(Visible{{"a", "b"}, {"a", "b"}, {"b", "a"}}, GpuSharing::yes), (std::vector<int>{0, 1, 0}));
 }
 
+TEST(ShareOut, MoreRanksThanGpusAreRefused) {
+  require_one_each(std::vector<int>{0, 1}, "node7");
+  try {
+    require_one_each(share_out(Visible{{"a"}, {"a"}}, GpuSharing::no), "node7");
+    FAIL() << "accepted";
+  } catch (const kernels::InputError& error) {
+    EXPECT_STREQ(error.what(),
+                 "2 ranks were started on node7, where they see 1 GPU: start as many as there are GPUs (srun "
+                 "--ntasks-per-node, mpirun --map-by ppr:N:node), let them share (train --share-gpus), or use --device "
+                 "cpu");
+  }
+}
+
 TEST(ChooseDevice, TheCpuIsAlwaysThere) {
   const auto communicator = make_solo_communicator();
   const Chosen chosen = choose_device(DeviceChoice::cpu, 3, *communicator);

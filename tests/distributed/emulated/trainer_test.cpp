@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <regex>
 
 #include "core/config/load.h"
 #include "distributed/binding.h"
@@ -89,6 +90,35 @@ TEST(EmulatedTraining, GoesOnWhereItStopped) {
   ASSERT_EQ(train(parts, gpu(), Start::resume), 0);
   EXPECT_EQ(saved(parts, "weights"), saved(whole, "weights"));
   EXPECT_EQ(saved(parts, "ema"), saved(whole, "ema"));
+}
+
+/// The line that a device of so much memory gets.
+std::string too_little(std::size_t bytes, const core::config::RunConfig& config) {
+  try {
+    train(config, kernels::simt::make_emulated_device(bytes));
+    return "none";
+  } catch (const kernels::InputError& error) {
+    return error.what();
+  }
+}
+
+// What training takes is counted beforehand, so that it fits exactly; images that do not fit are sent.
+TEST(EmulatedTraining, KnowsItsMemoryBeforehand) {
+  const tests::Folder folder("emulated_memory");
+  const std::string images = "data { training { gaussian_field { images: 200000 } } }";  // 12 MiB
+  const auto plenty = config_of(folder / "plenty", images), scarce = config_of(folder / "scarce", images);
+  ASSERT_EQ(train(plenty, gpu()), 0);
+  const std::string line = too_little(1 << 16, scarce);
+  std::smatch number;
+  ASSERT_TRUE(std::regex_match(
+      line, number,
+      std::regex("out of memory: training takes ([0-9.]+) GiB of the emulated GPU, which has 0.000 GiB free: use more "
+                 "and smaller micro-batches, or training.recompute: BLOCKS")))
+      << line;
+  EXPECT_FALSE(std::filesystem::exists(folder / "scarce")) << "nothing was begun";
+  const auto needed = static_cast<std::size_t>(std::stod(number[1]) * (1 << 30));
+  ASSERT_EQ(train(scarce, kernels::simt::make_emulated_device(needed + (2 << 20))), 0);
+  EXPECT_EQ(saved(scarce, "weights"), saved(plenty, "weights"));
 }
 
 TEST(EmulatedTraining, HasTheSameBitsOnOneAndOnTwoRanks) {
