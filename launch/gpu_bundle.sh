@@ -13,12 +13,13 @@ parts=$(mktemp -d)
 trap 'rm -rf "$parts"' EXIT
 mkdir -p "$parts/bin" "$parts/lib/openmpi"
 for program in "${programs[@]}"; do cp "build/$program" "$parts/bin/"; done
+cp -L "$(command -v mpirun)" "$parts/bin/mpirun"
 strip "$parts"/bin/*
-# What the MPI library loads by itself when a process stands alone.
+# What the MPI library and mpirun load by themselves.
 plugins=$(dirname "$(ldconfig -p | awk '/libmpi\.so\.40/ { print $NF; exit }')")/openmpi/lib/openmpi3
 for kind in allocator bcol bfrops btl_self btl_vader coll_basic coll_self coll_tuned coll_libnbc coll_sync coll_inter ess \
             gds osc pml_ob1 pmix psec psensor pstat ptl rcache reachable mpool memory patcher shmem state errmgr schizo \
-            filem grpcomm iof odls oob ras rmaps rml routed rtc topo vprotocol event preg pcompress plm dfs; do
+            filem grpcomm iof odls oob ras rmaps rml routed rtc topo vprotocol event preg pcompress plm dfs regx bml op_; do
   for plugin in "$plugins"/mca_$kind*.so; do [ ! -e "$plugin" ] || cp -L "$plugin" "$parts/lib/openmpi/"; done
 done
 # Every library but those of the C library, which the machine has.

@@ -1,37 +1,51 @@
 #!/usr/bin/env bash
 # Everything that waits for a GPU, in stages of at most 8 minutes, from the folder that launch/gpu_bundle.sh makes:
-#   gpu_check.sh [--out FOLDER] [--bench FOLDER] [--device cuda|cpu] [STAGE...]
+#   gpu_check.sh [--out FOLDER] [--bench FOLDER] [--probe FILE.cu] [--device cuda|cpu] [STAGE...]
 # Stages, all by default:
-#   kernels   what the machine is; the tests of kernels and records on the GPU; compute-sanitizer where it is installed
+#   kernels   what the machine is; --probe FILE.cu compiled and run; the tests of kernels and records on the GPU;
+#             compute-sanitizer where it is installed
 #   training  200 steps with one seed on the CPU and on the device; bound and ODE likelihood of one checkpoint on both
+#   ranks     the same steps by NCCL with one rank and with two that share the GPU, and with two by way of the host:
+#             all must have the same losses to the last digit; how much of an exchange is hidden
 #   records   time, floor and share of each kind of record of a training step, and of each kernel
 #   peer_ddpmpp, peer_adm64   the step, at batch 128 and 64, in turns with PyTorch's bench_torch.py in --bench FOLDER
 # --device cpu goes through all but the first on the CPU, small, to see that they work.
 # Everything is written to --out (gpu_results by default), its summary.txt last.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-out=gpu_results bench= device=cuda stages=()
+out=gpu_results bench= probe= device=cuda stages=()
 while [ $# -gt 0 ]; do
   case $1 in
-    --out | --bench | --device) [ $# -ge 2 ] || { echo "$1 needs a value" >&2; exit 2; } ;;&
+    --out | --bench | --probe | --device) [ $# -ge 2 ] || { echo "$1 needs a value" >&2; exit 2; } ;;&
     --out) out=$2; shift 2 ;;
     --bench) bench=$2; shift 2 ;;
+    --probe) probe=$(realpath "$2"); shift 2 ;;
     --device) device=$2; shift 2 ;;
-    kernels | training | records | peer_ddpmpp | peer_adm64) stages+=("$1"); shift ;;
+    kernels | training | ranks | records | peer_ddpmpp | peer_adm64) stages+=("$1"); shift ;;
     *) echo "gpu_check.sh: unknown word '$1'; see the first lines of $0" >&2; exit 2 ;;
   esac
 done
-[ ${#stages[@]} -gt 0 ] || stages=(kernels training records peer_ddpmpp peer_adm64)
+[ ${#stages[@]} -gt 0 ] || stages=(kernels training ranks records peer_ddpmpp peer_adm64)
 [[ $device =~ ^(cuda|cpu)$ ]] || { echo "--device is cuda or cpu, not '$device'" >&2; exit 2; }
 [ -z "$bench" ] || [ -f "$bench/bench_torch.py" ] || { echo "$bench/bench_torch.py is not there" >&2; exit 2; }
+[ -z "$probe" ] || [ -f "$probe" ] || { echo "$probe is not there" >&2; exit 2; }
 mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 2
 
 files=$out/files
 if [ ! -x "$files/bin/scoremle" ]; then
   mkdir -p "$files" && tar -xzf "$here/files.tar.gz" -C "$files" || { echo "$here/files.tar.gz cannot be unpacked" >&2; exit 2; }
 fi
-export LD_LIBRARY_PATH=$files/lib OMPI_MCA_mca_base_component_path=$files/lib/openmpi
+# Ours, and what is too large to bring: where PyTorch or the toolkit has NCCL and cuBLASLt.
+libraries=$files/lib
+for name in libnccl.so.2 libcublasLt.so.13; do
+  found=$(find / -xdev -name $name -not -path '*/stubs/*' 2>/dev/null | head -1)
+  [ -z "$found" ] || libraries+=:$(dirname "$found")
+done
+export LD_LIBRARY_PATH=$libraries OMPI_MCA_mca_base_component_path=$files/lib/openmpi OPAL_PREFIX=$files
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
+export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_plm_rsh_agent=false
 export OMPI_MCA_mca_base_component_show_load_errors=0 OMPI_MCA_ess_singleton_isolated=1 OMP_WAIT_POLICY=passive
+export PATH=$files/bin:$PATH
 cd "$files" || exit 2
 scoremle=$files/bin/scoremle summary=$out/summary.txt failures=0
 say() { echo "$*" | tee -a "$summary"; }
@@ -51,6 +65,12 @@ if [ "$device" = cuda ]; then
 fi
 
 kernels() {
+  if [ -n "$probe" ]; then
+    step probe_build 120 nvcc -O3 -std=c++17 -gencode=arch=compute_90a,code=sm_90a -o "$out/probe" "$probe" &&
+      step probe 60 "$out/probe" && cat "$out/probe.log" >>"$summary"
+  else
+    say "no --probe FILE.cu was given: none is run"
+  fi
   step cuda_tests 120 bin/test_cuda
   step cuda_records 420 bin/test_cuda_records
   say "  $(grep -E '^\[  (PASSED|FAILED)' "$out/cuda_records.log" | head -2 | tr '\n' ' ')"
@@ -88,6 +108,38 @@ training() {
     step "evaluate_$name" 240 "$scoremle" evaluate --run "$out/runs/cpu" --device "$on" --images 64 --ode-images 8 \
       --output "$out/likelihood_$name.tsv"
     grep -E '^ *(variational bound|probability-flow ODE)' "$out/evaluate_$name.log" | while read -r line; do say "  on $name: $line"; done
+  done
+}
+
+ranks() {
+  local steps=60 name alone command
+  rm -rf "$out"/ranks
+  run() { # NAME COMMAND...: trains by it, with --set added
+    local name=$1
+    shift
+    step "ranks_$name" 120 "${@//RUN/training { steps: $steps log_every: 1 checkpoint_every: $steps evaluate_every: 0 directory: \'$out/ranks/$name\' \}}"
+  }
+  command=("$scoremle" train --config quickstart --device "$device" --set RUN)
+  run alone "${command[@]}" || return
+  if [ "$device" = cuda ]; then
+    run nccl_1 "${command[@]}" --collectives nccl
+    run mpi_2 mpirun -n 2 "${command[@]}" --share-gpus --collectives mpi
+    # NCCL takes ranks of one host and GPU for a mistake; here they are of two hosts, which speak by sockets.
+    export NCCL_NET=Socket NCCL_SOCKET_IFNAME=lo NCCL_IB_DISABLE=1 NCCL_P2P_DISABLE=1 NCCL_SHM_DISABLE=1
+    export NCCL_NVLS_ENABLE=0 NCCL_CUMEM_ENABLE=0 NCCL_MAX_CTAS=2 NCCL_RAS_ENABLE=0
+    run nccl_2 mpirun -n 1 -x NCCL_HOSTID=one "${command[@]}" --share-gpus --collectives nccl --rank-timeout 60 : \
+      -n 1 -x NCCL_HOSTID=two "${command[@]}" --share-gpus --collectives nccl --rank-timeout 60
+    step ranks_reduction_nccl 120 mpirun -n 1 -x NCCL_HOSTID=one "$scoremle" bench reduction --config quickstart --device cuda --share-gpus --collectives nccl : \
+      -n 1 -x NCCL_HOSTID=two "$scoremle" bench reduction --config quickstart --device cuda --share-gpus --collectives nccl
+  else
+    run mpi_2 mpirun -n 2 "${command[@]}" --collectives mpi
+    step ranks_reduction_mpi 120 mpirun -n 2 "$scoremle" bench reduction --config quickstart --runs 1
+  fi
+  for log in "$out"/ranks_reduction_*.log; do say "$(grep hidden "$log" | sed 's/^/  /')"; done
+  for name in "$out"/ranks/*; do
+    alone=$(diff -q <(losses "$out/ranks/alone") <(losses "$name") >/dev/null && echo the same || echo OTHER)
+    say "  losses of $(basename "$name"): $(losses "$name" | wc -l), $alone as alone"
+    [ "$alone" = "the same" ] || failures=$((failures + 1))
   done
 }
 
