@@ -4,6 +4,7 @@
 #include "core/sde/sde.h"
 #include "distributed/binding.h"
 #include "distributed/curves.h"
+#include "distributed/devices.h"
 #include "distributed/drawing.h"
 
 namespace distributed {
@@ -24,7 +25,8 @@ Assessment::Assessment(const core::config::RunConfig& config, Communicator& comm
   ema_.emplace(parameters.layout().total);
   mirrored_ema_.emplace(device, ema_->span(), "averaged weights");
   network_ = std::make_unique<core::objective::ScoreNetwork>(core::model::unet_spec(config), core::sde::sde_of(config),
-                                                             config.evaluation().batch_images(), device);
+                                                             config.evaluation().batch_images(), device,
+                                                             storage_of(config.evaluation(), *device));
   bind_flat(*network_, parameters.layout(), mirrored_ema_->device());
 }
 

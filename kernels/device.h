@@ -38,6 +38,8 @@ class Device {
   /// "CPU, 8 threads" or "GPU 2, NVIDIA H100 80GB HBM3".
   virtual std::string name() const = 0;
   virtual Residence residence() const = 0;
+  /// On how many images together a network is evaluated: as many as keep the whole device busy.
+  virtual std::int64_t images_together() const { return 8; }
 
   virtual Step prepare(const Op& op, const OnExchange& exchange) = 0;
 
@@ -97,6 +99,7 @@ class CountingDevice final : public Device {
 
   std::string name() const override { return device_.name(); }
   Residence residence() const override { return device_.residence(); }
+  std::int64_t images_together() const override { return device_.images_together(); }
   Step prepare(const Op& op, const OnExchange& exchange) override { return device_.prepare(op, exchange); }
   void write(std::byte*, std::span<const std::byte>) override {}
   void read(std::span<std::byte>, const std::byte*) override {}

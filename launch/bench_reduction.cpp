@@ -36,7 +36,8 @@ class Step {
     const auto exchange = distributed::exchange_within(training_, reducer_, [](double) {});
     within_ = exchange ? Exchanging::yes : Exchanging::no;
     executor_ = std::make_unique<core::program::Executor>(
-        core::program::stored(training_.program, distributed::storage_of(config, *device_)), device_, exchange);
+        core::program::stored(training_.program, distributed::storage_of(config.training(), *device_)), device_,
+        exchange);
     distributed::initialise(training_.program, config.seed(), parameters_.layout(), parameters_.weights());
     on_device_.state_to_device();
     distributed::bind_flat(*executor_, training_, parameters_.layout(), on_device_);
@@ -108,7 +109,7 @@ int bench_reduction(const BenchFlags& flags, Session& session) {
         "{:<13} {:.1f} MiB of gradients: compute {:.2f} ms, exchange alone {:.2f} ms, both {:.2f} ms: exposed "
         "{:.2f} ms, {:.0f} % hidden; the fastest of {}\n",
         name, step.gradient_mib(), 1e3 * t.compute, 1e3 * t.exchange, 1e3 * t.step, 1e3 * exposed,
-        100 * (1 - exposed / t.exchange), flags.runs);
+        100 * std::max(0.0, 1 - exposed / t.exchange), flags.runs);
   }
   return 0;
 }

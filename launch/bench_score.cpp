@@ -3,6 +3,7 @@
 #include "core/objective/training_program.h"
 #include "core/sde/sde.h"
 #include "distributed/binding.h"
+#include "distributed/devices.h"
 #include "distributed/initial_weights.h"
 #include "launch/bench.h"
 #include "launch/record_table.h"
@@ -17,7 +18,8 @@ int bench_score(const BenchFlags& flags, Session& session) {
   const distributed::Floats weights(layout.total);
   distributed::initialise(training.program, config.seed(), layout, weights.span());
   const std::int64_t images = config.training().micro_batch_images();
-  core::objective::ScoreNetwork network(core::model::unet_spec(config), core::sde::sde_of(config), images, device);
+  core::objective::ScoreNetwork network(core::model::unet_spec(config), core::sde::sde_of(config), images, device,
+                                        distributed::storage_of(config.evaluation(), *device));
   const distributed::Mirrored mirrored(device, weights.span(), "weights");
   distributed::bind_flat(network, layout, mirrored.device());
   const core::likelihood::Score score = network.classes() > 0 ? network.score(0) : network.score();
@@ -31,12 +33,12 @@ int bench_score(const BenchFlags& flags, Session& session) {
     const auto inside = network.inside(calls);
     RecordTable table(speed);
     table.measure(inside.program, inside.executor, flags.runs);
-    const auto runs = static_cast<double>((images + network.images_per_run - 1) / network.images_per_run);
+    const auto runs = static_cast<double>((images + network.images_per_run() - 1) / network.images_per_run());
     table.print(seconds / runs);
     fmt::print(
         "{}: {} images in {:.0f} runs of {}: {:.2f} ms, the fastest of {}; {:.1f} x floor, {:.1f} images/s, {:.0f} "
         "MiB\n\n",
-        name, images, runs, network.images_per_run, 1e3 * seconds, flags.runs, seconds / runs / table.floor_seconds(),
+        name, images, runs, network.images_per_run(), 1e3 * seconds, flags.runs, seconds / runs / table.floor_seconds(),
         static_cast<double>(images) / seconds, distributed::resident_mib());
   };
   report("score", core::objective::ScoreNetwork::Calls::value, [&] { score.value(t, x, found); });

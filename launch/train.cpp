@@ -33,7 +33,7 @@ struct TrainFlags {
 int describe_run(const core::config::RunConfig& config, const std::shared_ptr<kernels::Device>& device) {
   const auto training = core::objective::record_training(config);
   const core::program::Executor executor(
-      core::program::stored(training.program, distributed::storage_of(config, *device)), device);
+      core::program::stored(training.program, distributed::storage_of(config.training(), *device)), device);
   std::cout << core::config::text(config) << '\n' << core::program::describe(training.program, executor.plan());
   const double state = 3 * 4.0 * static_cast<double>(core::program::parameter_count(training.program)) / (1 << 20);
   std::cout << fmt::format("optimiser    {:>14.1f} MiB (two moments and averaged weights{})\n", state,
@@ -79,7 +79,8 @@ int train(const TrainFlags& flags, Session& session) {
   if (flags.dry_run) return communicator.rank() == 0 ? describe_run(config, device) : 0;
   if (!flags.trace.empty()) require_writable(flags.trace);
   core::config::require_source(config.data().training(), "data.training");
-  distributed::storage_of(config, *device);
+  distributed::storage_of(config.training(), *device);
+  distributed::storage_of(config.evaluation(), *device);
   const auto collectives = open_collectives(flags.exchange, communicator, device);
   settle_origin(flags, communicator, config);
   distributed::catch_interrupts();

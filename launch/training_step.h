@@ -22,7 +22,7 @@ class TrainingStep {
 
   TrainingStep(const core::config::RunConfig& config, const std::shared_ptr<kernels::Device>& device)
       : training_(core::objective::record_training(config)),
-        program_(core::program::stored(training_.program, distributed::storage_of(config, *device))),
+        program_(core::program::stored(training_.program, distributed::storage_of(config.training(), *device))),
         executor_(program_, device),
         communicator_(distributed::make_solo_communicator()),
         parameters_(distributed::layout_of(program_.parameters()), distributed::Sharding::none, 0, 1),

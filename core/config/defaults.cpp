@@ -25,7 +25,7 @@ constexpr const char* defaults = R"(
              log_every: 50 checkpoint_every: 1000 keep_checkpoints: 3 evaluate_every: 0 evaluate_images: 256
              sample_every: 0 sample_images: 16 keep_every: 0 activations: FLOAT32 }
   evaluation { dequantisation: UNIFORM_NOISE batch_images: 32 bound_times: 20 passes: 1 ode_tolerance: 1e-5
-               ode_max_evaluations: 10000 }
+               ode_max_evaluations: 10000 activations: FLOAT32 }
   sampling { sampler: EULER_MARUYAMA images: 64 steps: 1000 ode_tolerance: 1e-4 ode_max_evaluations: 10000
              grid: OF_SAMPLER finish: TWEEDIE ddim_eta: 0 corrector { kind: NO_CORRECTOR steps: 1 snr: 0.16 }
              churn { amount: 0 least_sigma: 0 largest_sigma: inf noise: 1 } guidance: 1 }

@@ -9,7 +9,8 @@ namespace core::objective {
 using program::Tensor;
 
 struct ScoreNetwork::Evaluation {
-  program::Program program;
+  program::Program program;  // as recorded
+  program::Program stored;   // as it runs
   model::UNetInput input;
   Tensor output;
   Tensor probe, gradient;  // only with the trace: v and v^T (d output/dx)
@@ -18,11 +19,11 @@ struct ScoreNetwork::Evaluation {
 };
 
 ScoreNetwork::ScoreNetwork(const model::UNetSpec& spec, const kernels::Sde& sde, std::int64_t batch,
-                           std::shared_ptr<kernels::Device> device)
-    : spec_(spec), sde_(sde), batch_(batch), device_(std::move(device)) {
+                           std::shared_ptr<kernels::Device> device, program::Storage storage)
+    : spec_(spec), sde_(sde), batch_(batch), device_(std::move(device)), storage_(storage) {
   value_ = std::make_unique<Evaluation>();
   Evaluation& e = *value_;
-  e.input = model::unet_input(e.program, spec, images_per_run);
+  e.input = model::unet_input(e.program, spec, images_per_run());
   e.output = model::record_unet(e.program, spec, e.input, nullptr).output;
   e.program.keep(e.output);
   weights_.resize(e.program.parameters().size());
@@ -39,12 +40,14 @@ void ScoreNetwork::bind(std::size_t parameter, std::span<float> weights) {
 }
 
 ScoreNetwork::Evaluation& ScoreNetwork::value() {
-  Evaluation& e = *value_;
-  if (!e.executor) {
-    e.executor = std::make_unique<program::Executor>(e.program, device_);
-    for (std::size_t i = 0; i < weights_.size(); ++i) e.executor->bind(e.program.parameters()[i].tensor, weights_[i]);
-  }
-  return e;
+  if (!value_->executor) make_executor(*value_);
+  return *value_;
+}
+
+void ScoreNetwork::make_executor(Evaluation& e) {
+  e.stored = program::stored(e.program, storage_);
+  e.executor = std::make_unique<program::Executor>(e.stored, device_);
+  for (std::size_t i = 0; i < weights_.size(); ++i) e.executor->bind(e.program.parameters()[i].tensor, weights_[i]);
 }
 
 ScoreNetwork::Evaluation& ScoreNetwork::with_trace() {
@@ -59,14 +62,13 @@ ScoreNetwork::Evaluation& ScoreNetwork::with_trace() {
   const Tensor wanted[] = {e.input.x};
   e.gradient = program::differentiate(e.program, seeds, wanted)[0];
   e.program.keep(e.gradient);
-  e.executor = std::make_unique<program::Executor>(e.program, device_);
-  for (std::size_t i = 0; i < weights_.size(); ++i) e.executor->bind(e.program.parameters()[i].tensor, weights_[i]);
+  make_executor(e);
   return e;
 }
 
 ScoreNetwork::Inside ScoreNetwork::inside(Calls calls) {
   Evaluation& e = calls == Calls::value ? value() : with_trace();
-  return {e.program, *e.executor};
+  return {e.stored, *e.executor};
 }
 
 void ScoreNetwork::run(Evaluation& e, std::span<const double> t, std::span<const double> x,
@@ -84,7 +86,7 @@ void ScoreNetwork::run(Evaluation& e, std::span<const double> t, std::span<const
   if (e.input.mirrored) upload(e.input.mirrored, {});  // no image is
   if (e.input.labels) {
     std::vector<std::int64_t> all(labels.begin(), labels.end());
-    all.resize(images_per_run);
+    all.resize(static_cast<std::size_t>(images_per_run()));
     e.executor->upload(e.input.labels, std::span<const std::int64_t>(all));
   }
   if (e.probe) upload(e.probe, probe);
@@ -120,16 +122,11 @@ likelihood::Score ScoreNetwork::score(std::int64_t label) {
   return labelled({label});
 }
 
-namespace {
-
-/// Calls run(first image, number of images) for each part of a call on n images.
 template <typename Run>
-void for_each_run(std::size_t n, const Run& run) {
-  constexpr std::size_t most = ScoreNetwork::images_per_run;
+void ScoreNetwork::for_each_run(std::size_t n, const Run& run) const {
+  const auto most = static_cast<std::size_t>(images_per_run());
   for (std::size_t first = 0; first < n; first += most) run(first, std::min(most, n - first));
 }
-
-}  // namespace
 
 void ScoreNetwork::evaluate(std::span<const double> t, std::span<const double> x, std::span<const std::int64_t> labels,
                             std::span<double> score) {

@@ -7,6 +7,7 @@
 #include "core/likelihood/score.h"
 #include "core/model/unet.h"
 #include "core/program/executor.h"
+#include "core/program/storage.h"
 #include "kernels/sde.h"
 
 namespace core::objective {
@@ -16,14 +17,14 @@ namespace core::objective {
 /// classes is given none.
 class ScoreNetwork {
  public:
+  /// `batch` images per call; activations are stored as told.
+  ScoreNetwork(const model::UNetSpec& spec, const kernels::Sde& sde, std::int64_t batch,
+               std::shared_ptr<kernels::Device> device, program::Storage storage = program::Storage::f32);
+  ~ScoreNetwork();
+
   /// The network always runs on this many images, the last run of a call filled up: matrix kernels round differently
   /// for different sizes, and so an image's score has the same bits in whatever company it is evaluated.
-  static constexpr std::int64_t images_per_run = 8;
-
-  /// `batch` images per call.
-  ScoreNetwork(const model::UNetSpec& spec, const kernels::Sde& sde, std::int64_t batch,
-               std::shared_ptr<kernels::Device> device);
-  ~ScoreNetwork();
+  std::int64_t images_per_run() const { return device_->images_together(); }
 
   /// The parameters, in their order; weights in the device's memory are bound for each, and read at every call.
   std::span<const program::Parameter> parameters() const;
@@ -43,7 +44,7 @@ class ScoreNetwork {
     const program::Program& program;
     program::Executor& executor;
   };
-  /// What such calls run on images_per_run images, for measurements.
+  /// What such calls run on images_per_run() images, for measurements.
   Inside inside(Calls calls);
 
   std::int64_t classes() const { return spec_.classes; }
@@ -54,7 +55,11 @@ class ScoreNetwork {
   struct Evaluation;  // a program, its executor and its ends
   Evaluation& value();
   Evaluation& with_trace();
-  /// On up to images_per_run images; `labels` is empty where there are no classes.
+  void make_executor(Evaluation& evaluation);
+  /// Calls run(first image, number of images) for each part of a call on n images.
+  template <typename Run>
+  void for_each_run(std::size_t n, const Run& run) const;
+  /// On up to images_per_run() images; `labels` is empty where there are no classes.
   void run(Evaluation& evaluation, std::span<const double> t, std::span<const double> x,
            std::span<const std::int64_t> labels, std::span<const double> probe, std::span<double> score);
   likelihood::Score labelled(std::vector<std::int64_t> label);
@@ -64,6 +69,7 @@ class ScoreNetwork {
   kernels::Sde sde_;
   std::int64_t batch_;
   std::shared_ptr<kernels::Device> device_;
+  program::Storage storage_;
   std::vector<std::span<float>> weights_;
   std::unique_ptr<Evaluation> value_, with_trace_;
 };

@@ -63,6 +63,7 @@ class CudaDevice : public Device {
 
   std::string name() const override { return name_; }
   Residence residence() const override { return Residence::device; }
+  std::int64_t images_together() const override { return 128; }
 
   Step prepare(const Op& op, const OnExchange& exchange) override {
     const GpuContext context{.stream = stream_.get(), .exchange = exchange};

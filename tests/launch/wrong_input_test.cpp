@@ -115,6 +115,9 @@ TEST(WrongInput, Configs) {
            Wrong{
                quick + "--set 'training { activations: BFLOAT16 }'",
                "training.activations: is BFLOAT16, which the CPU does not compute with: use --device cuda, or FLOAT32"},
+         Wrong{quick + "--set 'evaluation { activations: BFLOAT16 }'",
+               "evaluation.activations: is BFLOAT16, which the CPU does not compute with: use --device cuda, or "
+               "FLOAT32"},
            Wrong{"scoremle train --config nosuch", "nosuch" + presets},
            Wrong{quick + "--set 'optimizer { lr: 1 }'",
                  "--set 'optimizer { lr: 1 }':1:15: Message type \"core.config.Optimizer\" has no field named \"lr\"."},
