@@ -69,9 +69,4 @@ Parameters::Parameters(Layout layout, Sharding sharding, int rank, int world)
       v_(range_.size()),
       ema_(range_.size()) {}
 
-Parameters::Bytes Parameters::bytes() const {
-  const std::int64_t whole = layout_.total * 4, own = range_.size() * 4;
-  return {.weights = whole, .gradient = whole, .moments = 2 * own, .ema = own};
-}
-
 }  // namespace distributed

