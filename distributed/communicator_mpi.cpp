@@ -48,7 +48,9 @@ class MpiCommunicator final : public Communicator {
   int size() const override { return size_; }
   const std::string& node() const override { return node_; }
 
-  void barrier(Place place) override { meet("barrier", place); }
+  void barrier(Place place) override {
+    run("barrier", place, [&](MPI_Request* request) { return MPI_Ibarrier(world_, request); });
+  }
 
   void start_all_reduce(std::span<float> values, Place place) override {
     for_pieces(std::ssize(values), [&](std::int64_t begin, int count) {
@@ -116,24 +118,25 @@ class MpiCommunicator final : public Communicator {
   }
 
   void finish(Place place) override {
-    meet("the end", place);
+    barrier(place);
     check(MPI_Comm_free(&roll_call_), "MPI_Comm_free", place);
     check(MPI_Finalize(), "MPI_Finalize", place);
   }
 
  protected:
   void reduce_buffer(Buffer values, Combine how, Place place) override {
-    meet("all-reduce", place);
     for_pieces(values.count, [&](std::int64_t begin, int count) {
-      check(MPI_Allreduce(MPI_IN_PLACE, at(values, begin), count, type(values), operation(how), world_), "all-reduce",
-            place);
+      run("all-reduce", place, [&](MPI_Request* request) {
+        return MPI_Iallreduce(MPI_IN_PLACE, at(values, begin), count, type(values), operation(how), world_, request);
+      });
     });
   }
 
   void broadcast_buffer(Buffer values, int root, Place place) override {
-    meet("broadcast", place);
     for_pieces(values.count, [&](std::int64_t begin, int count) {
-      check(MPI_Bcast(at(values, begin), count, type(values), root, world_), "broadcast", place);
+      run("broadcast", place, [&](MPI_Request* request) {
+        return MPI_Ibcast(at(values, begin), count, type(values), root, world_, request);
+      });
     });
   }
 
@@ -142,12 +145,12 @@ class MpiCommunicator final : public Communicator {
     std::vector<std::int64_t> offsets(size_);
     std::exclusive_scan(counts.begin(), counts.end(), offsets.begin(), std::int64_t{0});
     kernels::ensure(offsets.back() + counts.back() == all.count, "pieces fill the whole", place);
-    meet("all-gather", place);
     const void* const send = mine.data == at(all, offsets[rank_]) ? MPI_IN_PLACE : mine.data;
     const std::vector<int> mpi_counts = narrow(counts, place), mpi_offsets = narrow(offsets, place);
-    check(MPI_Allgatherv(send, static_cast<int>(mine.count), type(mine), all.data, mpi_counts.data(),
-                         mpi_offsets.data(), type(all), world_),
-          "all-gather", place);
+    run("all-gather", place, [&](MPI_Request* request) {
+      return MPI_Iallgatherv(send, static_cast<int>(mine.count), type(mine), all.data, mpi_counts.data(),
+                             mpi_offsets.data(), type(all), world_, request);
+    });
   }
 
  private:
@@ -161,10 +164,12 @@ class MpiCommunicator final : public Communicator {
                             1);
   }
 
-  /// Returns when all ranks are here: MPI's own calls would wait for one that is missing for ever.
-  void meet(const char* what, Place place) {
+  /// Starts a collective and returns when it is complete. MPI's own blocking calls would wait for a rank that is
+  /// missing for ever.
+  template <typename Start>
+  void run(const char* what, Place place, const Start& start) {
     std::vector<MPI_Request> request(1);
-    check(MPI_Ibarrier(world_, request.data()), what, place);
+    check(start(request.data()), what, place);
     complete(request, what, place);
   }
 
