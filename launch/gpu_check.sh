@@ -30,7 +30,9 @@ files=$out/files
 if [ ! -x "$files/bin/scoremle" ]; then
   mkdir -p "$files" && tar -xzf "$here/files.tar.gz" -C "$files" || { echo "$here/files.tar.gz cannot be unpacked" >&2; exit 2; }
 fi
-export LD_LIBRARY_PATH=$files/lib OMPI_MCA_mca_base_component_path=$files/lib/openmpi
+# Where PyTorch has brought cuBLASLt.
+wheels=$(python3 -c 'import glob, nvidia; print(*glob.glob(list(nvidia.__path__)[0] + "/*/lib"), sep=":")' 2>/dev/null || true)
+export LD_LIBRARY_PATH=$files/lib${wheels:+:$wheels}${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} OMPI_MCA_mca_base_component_path=$files/lib/openmpi
 export OMPI_MCA_mca_base_component_show_load_errors=0 OMPI_MCA_ess_singleton_isolated=1 OMP_WAIT_POLICY=passive
 cd "$files" || exit 2
 scoremle=$files/bin/scoremle summary=$out/summary.txt failures=0
@@ -54,6 +56,7 @@ kernels() {
   step cuda_tests 120 bin/test_cuda
   step cuda_records 420 bin/test_cuda_records
   say "  $(grep -E '^\[  (PASSED|FAILED)' "$out/cuda_records.log" | head -2 | tr '\n' ' ')"
+  step cuda_records_cublas 200 bin/test_cuda_records_cublas --gtest_filter='Linear*:Conv*:LargeTiles.*'
   if command -v compute-sanitizer >/dev/null; then
     for tool in memcheck racecheck; do
       step "sanitizer_$tool" 200 compute-sanitizer --tool "$tool" --error-exitcode 1 bin/test_cuda_records \

@@ -4,6 +4,7 @@
 
 #include <nvtx3/nvtx3.hpp>
 
+#include "kernels/cuda/blas.h"
 #include "kernels/cuda/staging.h"
 #include "kernels/gpu_context.h"
 
@@ -20,6 +21,13 @@ std::string version_text(int version) {
   return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
 }
 
+std::string name_of(int index, const CublasLt* library) {
+  const std::string gpu = fmt::format("GPU {}, {}", index, properties(index).name);
+  if (!library) return fmt::format("{} without {}", gpu, CublasLt::file_name());
+  const std::size_t version = library->version();  // as CUBLAS_VERSION is made
+  return fmt::format("{} with cuBLASLt {}.{}.{}", gpu, version / 10000, version / 100 % 100, version % 100);
+}
+
 Owned<cudaStream_t> make_stream(int index) {
   check(cudaSetDevice(index), "choosing a GPU");
   cudaStream_t stream = nullptr;
@@ -29,10 +37,12 @@ Owned<cudaStream_t> make_stream(int index) {
 
 class CudaDevice : public Device {
  public:
-  explicit CudaDevice(int index)
-      : name_(fmt::format("GPU {}, {}", index, properties(index).name)),
+  explicit CudaDevice(int index) : CudaDevice(index, CublasLt::load()) {}
+  CudaDevice(int index, const std::shared_ptr<const CublasLt>& library)
+      : name_(name_of(index, library.get())),
         stream_(make_stream(index)),
-        staging_(stream_.get()) {}
+        staging_(stream_.get()),
+        blas_(library ? make_blas(library, stream_.get()) : Blas()) {}
   ~CudaDevice() override { cudaStreamSynchronize(stream_.get()); }
 
   std::string name() const override { return name_; }
@@ -40,7 +50,7 @@ class CudaDevice : public Device {
 
   Step prepare(const Op& op, const OnExchange& exchange) override {
     ensure(!exchange || !std::holds_alternative<Exchange>(op), "other ranks are not heard in the midst of a graph");
-    const GpuContext context{.stream = stream_.get(), .exchange = {}};
+    const GpuContext context{.stream = stream_.get(), .exchange = {}, .blas = blas_};
     return std::visit([&](const auto& record) { return cuda::prepare(record, context); }, op);
   }
 
@@ -113,6 +123,7 @@ class CudaDevice : public Device {
   std::string name_;
   Owned<cudaStream_t> stream_;
   Staging staging_;
+  Blas blas_;
 };
 
 }  // namespace
