@@ -15,4 +15,12 @@ std::optional<Failure> first_failure(Communicator& communicator, const std::opti
   return failure;
 }
 
+void refuse_any(Communicator& communicator, const std::string& mine) {
+  const std::vector<std::string> all = communicator.all_gather(mine);
+  const auto wrong = std::ranges::find_if(all, [](const std::string& text) { return !text.empty(); });
+  if (wrong == all.end()) return;
+  const bool alike = std::ranges::count(all, *wrong) == std::ssize(all);
+  throw kernels::InputError(alike ? *wrong : fmt::format("rank {}: {}", wrong - all.begin(), *wrong));
+}
+
 }  // namespace distributed

@@ -6,6 +6,7 @@
 
 #include "core/storage/file_io.h"
 #include "distributed/communicator.h"
+#include "kernels/check.h"
 
 namespace distributed {
 
@@ -39,6 +40,23 @@ std::optional<Failure> attempt_on_first(Communicator& communicator, Work work) {
   return attempt(communicator, [&] {
     if (communicator.rank() == 0) work();
   });
+}
+
+/// Throws InputError where a text, which says what was wrong on this rank, is not empty on some rank: the first one's,
+/// by its rank's name unless all say the same. Collective.
+void refuse_any(Communicator& communicator, const std::string& mine);
+
+/// Runs `work`, which must not communicate, and throws on every rank the InputError that it threw on the first rank
+/// where it did. Collective.
+template <typename Work>
+void agree(Communicator& communicator, const Work& work) {
+  std::string mine;
+  try {
+    work();
+  } catch (const kernels::InputError& error) {
+    mine = error.what();
+  }
+  refuse_any(communicator, mine);
 }
 
 }  // namespace distributed

@@ -20,7 +20,7 @@ Assessment::Assessment(const core::config::RunConfig& config, Communicator& comm
   } else if (evaluates && leads()) {
     fmt::print("data.heldout: is not set: nothing is evaluated on the way\n");
   }
-  if (!evaluator_ && config.training().sample_every() == 0) return;
+  if (!is_wanted(config, heldout != nullptr)) return;
   ema_.emplace(parameters.layout().total);
   mirrored_ema_.emplace(device, ema_->span(), "averaged weights");
   network_ = std::make_unique<core::objective::ScoreNetwork>(core::model::unet_spec(config), core::sde::sde_of(config),

@@ -18,6 +18,11 @@ namespace distributed {
 /// All functions are collective; `metrics` is rank 0's, and absent on the others.
 class Assessment {
  public:
+  /// Whether the config asks for anything. `has_heldout`: whether there are held-out images.
+  static bool is_wanted(const core::config::RunConfig& config, bool has_heldout) {
+    return (config.training().evaluate_every() > 0 && has_heldout) || config.training().sample_every() > 0;
+  }
+
   /// What the config asks for. `heldout` may be absent: then nothing is evaluated, which is said. Throws InputError
   /// where the network is told classes and the two sets number others.
   Assessment(const core::config::RunConfig& config, Communicator& communicator, const Parameters& parameters,

@@ -1,5 +1,8 @@
 #include "distributed/binding.h"
 
+#include "core/program/exchange.h"
+#include "distributed/metrics.h"
+
 namespace distributed {
 
 Layout layout_of(std::span<const core::program::Parameter> parameters) {
@@ -22,6 +25,27 @@ void bind_flat(core::program::Executor& executor, const core::objective::Trainin
     executor.bind(training.program.parameters()[i].tensor, places[i].range().of(parameters.weights.device()));
     executor.bind(training.gradients[i], places[i].range().of(parameters.gradient.device()));
   }
+}
+
+kernels::OnExchange exchange_within(core::objective::TrainingProgram& training, Reducer& reducer,
+                                    std::function<void(double seconds)> waited) {
+  if (!reducer.collectives().within_programs()) return {};
+  std::vector<std::vector<core::program::Tensor>> buckets;
+  for (const Bucket& bucket : reducer.buckets()) {
+    buckets.emplace_back(training.gradients.begin() + bucket.first_tensor,
+                         training.gradients.begin() + bucket.last_tensor + 1);
+  }
+  core::program::insert_exchanges(training.program, buckets);
+  return [&reducer, waited = std::move(waited), end = static_cast<int>(buckets.size())](int topic, std::span<float>) {
+    const Timer timer;
+    if (topic == end) {
+      reducer.complete();
+      waited(timer.seconds());
+      return;
+    }
+    if (topic >= 0) reducer.start(topic);
+    reducer.collectives().progress();
+  };
 }
 
 }  // namespace distributed

@@ -1,53 +1,46 @@
-// The sum of all micro-batches' gradients, bucket by bucket while the backward pass still runs.
+// The sum of all micro-batches' gradients as the ranks' library makes it.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "distributed/bucket.h"
 #include "distributed/communicator.h"
-#include "distributed/parameters.h"
+#include "distributed/device_vectors.h"
 
 namespace distributed {
 
-/// Whole tensors [first_tensor, last_tensor] of a layout, and the range they fill.
-struct Bucket {
-  Range range;
-  int first_tensor, last_tensor;
-};
-
-/// Buckets of at least `elements` elements (but the last, which is what remains) in the order in which a backward pass
-/// completes them: bucket 0 is the end of the flat space, for layouts are in the order of the forward pass.
-std::vector<Bucket> make_buckets(const Layout& layout, std::int64_t elements);
-
-/// Adds micro-batches plainly and lets MPI sum the ranks: the bits depend on the number of ranks and on the buckets.
+/// Adds micro-batches plainly and lets the collectives sum the ranks: the bits depend on the number of ranks and on the
+/// buckets.
 class BucketSum {
  public:
-  BucketSum(Communicator& communicator, std::span<float> gradient, Sharding sharding, std::vector<Bucket> buckets,
-            int local_micro_batches);
+  /// `gradient`: where each micro-batch's gradient is written, and finally the sum, in the device's memory. The
+  /// collectives must outlive it.
+  BucketSum(const Communicator& communicator, kernels::Collectives& collectives,
+            std::shared_ptr<kernels::Device> device, std::span<float> gradient, Sharding sharding,
+            std::vector<Bucket> buckets, int local_micro_batches);
 
   const std::vector<Bucket>& buckets() const { return buckets_; }
-  /// Bucket `bucket` of the current micro-batch is complete: starts its sum over the ranks if that is the last one.
-  void bucket_ready(int bucket);
-  /// Takes the gradient of the next micro-batch from the buffer.
+  /// Takes the gradient of the next micro-batch of this rank, but for the last one, from the buffer.
   void add();
-  /// Starts the buckets that were not announced and waits for all. The sum is then in the gradient buffer: everywhere,
-  /// or with Sharding::optimizer in this rank's shard. Collective.
-  void finish();
-  /// Memory taken, in bytes.
-  std::int64_t bytes() const { return sum_ ? sum_->bytes() : 0; }
-
- private:
+  /// Of the last one the bucket is complete: starts its sum over the ranks, which is then in the gradient buffer:
+  /// everywhere, or with Sharding::optimizer in this rank's shard. Collective.
   void start(int bucket);
 
-  Communicator& communicator_;
+ private:
+  int world_;
+  kernels::Collectives& collectives_;
+  std::shared_ptr<kernels::Device> device_;
   std::span<float> gradient_;
   Sharding sharding_;
   std::vector<Bucket> buckets_;
   int local_micro_batches_;
-  int added_ = 0;
-  std::vector<char> started_;
-  std::optional<Floats> sum_;  // of all but the last micro-batch
+  int added_ = 0;                    // of this step
+  std::optional<DeviceVector> sum_;  // of all but the last micro-batch
+  std::optional<DeviceAddition> first_, next_;
+  std::vector<DeviceAddition> last_;  // by bucket
 };
 
 }  // namespace distributed

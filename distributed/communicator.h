@@ -9,7 +9,12 @@
 #include <type_traits>
 #include <vector>
 
+#include "kernels/collectives.h"
+
 namespace distributed {
+
+/// Exit status of a run that waited for a rank in vain.
+inline constexpr int exit_rank_missing = 6;
 
 enum class Combine { sum, min, max };
 
@@ -54,24 +59,25 @@ class Communicator {
   std::vector<std::int64_t> all_gather(std::int64_t mine, Place place = Place::current());
   std::vector<std::string> all_gather(const std::string& mine, Place place = Place::current());
 
-  /// What a rank sends to, or receives from, each rank: `counts[r]` elements at `offsets[r]` of `values`.
-  template <typename T>
-  struct Pieces {
-    std::span<T> values;
-    std::vector<std::int64_t> counts, offsets;
-  };
-  virtual void all_to_all(const Pieces<const float>& send, const Pieces<float>& receive,
-                          Place place = Place::current()) = 0;
   virtual void barrier(Place place = Place::current()) = 0;
 
   /// Starts the sum over the ranks of `values`, in place: on every rank, or on `root` only (the other ranks keep
-  /// theirs). `values` must stay untouched until wait() returns.
+  /// theirs); or starts to move pieces. The values must stay untouched until wait() returns.
   virtual void start_all_reduce(std::span<float> values, Place place = Place::current()) = 0;
   virtual void start_reduce(std::span<float> values, int root, Place place = Place::current()) = 0;
+  virtual void start_all_to_all(const kernels::Pieces<const float>& send, const kernels::Pieces<float>& receive,
+                                Place place = Place::current()) = 0;
   /// Lets started collectives go on: without it they hardly overlap with computation. Not collective.
   virtual void progress(Place place = Place::current()) = 0;
   /// Returns when every started collective is complete.
   virtual void wait(Place place = Place::current()) = 0;
+
+  /// From now on a rank for which the others wait longer than this, in seconds, ends the run: the error names it. 0:
+  /// they wait for ever.
+  virtual void set_patience(double seconds) = 0;
+  /// To be called while something waits for other ranks that is not a call of this: after so many seconds it throws as
+  /// such a call would. Not collective.
+  virtual void waiting(double seconds, const char* what, Place place = Place::current()) = 0;
 
   /// Ends all ranks with `status`. Not collective.
   [[noreturn]] virtual void abort(int status) = 0;

@@ -1,11 +1,16 @@
 // The ranks of one MPI job. The only file that knows MPI.
 #include <mpi.h>
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <climits>
 #include <cstdlib>
+#include <deque>
 #include <numeric>
+#include <utility>
 
 #include "distributed/communicator.h"
 #include "kernels/check.h"
@@ -32,6 +37,8 @@ class MpiCommunicator final : public Communicator {
     int length = 0;
     check(MPI_Get_processor_name(name.data(), &length), "MPI_Get_processor_name", place);
     node_.assign(name.data(), length);
+    check(MPI_Comm_dup(world_, &roll_call_), "MPI_Comm_dup", place);
+    nodes_ = all_gather(node_, place);
     kernels::require(provided >= MPI_THREAD_FUNNELED,
                      "This MPI library cannot be used from a program with threads: use one built with "
                      "MPI_THREAD_FUNNELED");
@@ -41,15 +48,7 @@ class MpiCommunicator final : public Communicator {
   int size() const override { return size_; }
   const std::string& node() const override { return node_; }
 
-  void all_to_all(const Pieces<const float>& send, const Pieces<float>& receive, Place place) override {
-    const std::vector<int> send_counts = narrow(send.counts, place), send_offsets = narrow(send.offsets, place);
-    const std::vector<int> counts = narrow(receive.counts, place), offsets = narrow(receive.offsets, place);
-    check(MPI_Alltoallv(send.values.data(), send_counts.data(), send_offsets.data(), MPI_FLOAT, receive.values.data(),
-                        counts.data(), offsets.data(), MPI_FLOAT, world_),
-          "all-to-all", place);
-  }
-
-  void barrier(Place place) override { check(MPI_Barrier(world_), "barrier", place); }
+  void barrier(Place place) override { meet("barrier", place); }
 
   void start_all_reduce(std::span<float> values, Place place) override {
     for_pieces(std::ssize(values), [&](std::int64_t begin, int count) {
@@ -66,6 +65,16 @@ class MpiCommunicator final : public Communicator {
     });
   }
 
+  void start_all_to_all(const kernels::Pieces<const float>& send, const kernels::Pieces<float>& receive,
+                        Place place) override {
+    const auto kept = [&](const std::vector<std::int64_t>& numbers) {  // MPI reads them until the exchange is complete
+      return numbers_.emplace_back(narrow(numbers, place)).data();
+    };
+    check(MPI_Ialltoallv(send.values.data(), kept(send.counts), kept(send.offsets), MPI_FLOAT, receive.values.data(),
+                         kept(receive.counts), kept(receive.offsets), MPI_FLOAT, world_, &started()),
+          "non-blocking all-to-all", place);
+  }
+
   void progress(Place place) override {
     if (requests_.empty()) return;
     int completed = 0;
@@ -77,9 +86,28 @@ class MpiCommunicator final : public Communicator {
   }
 
   void wait(Place place) override {
-    check(MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE),
-          "wait for non-blocking collectives", place);
+    complete(requests_, "non-blocking collectives", place);
     requests_.clear();
+    numbers_.clear();
+  }
+
+  void set_patience(double seconds) override { patience_ = seconds; }
+
+  // Whoever waits long says so to rank 0, which therefore knows who does not.
+  void waiting(double seconds, const char* what, Place place) override {
+    if (patience_ == 0 || seconds < std::min(patience_ / 2, 5.0)) return;
+    if (rank_ != 0) {
+      if (std::exchange(said_, calls_) != calls_)
+        check(MPI_Send(&calls_, 1, MPI_INT64_T, 0, 0, roll_call_), "a message to rank 0", place);
+      // Its own patience ends before.
+      if (seconds > 1.5 * patience_ + 1) throw_missing({0}, what, place);
+      return;
+    }
+    if (seconds < patience_) return;
+    std::vector<int> missing;
+    for (int rank = 1; rank < size_; ++rank)
+      if (!said_to_wait(rank, place)) missing.push_back(rank);
+    if (!missing.empty()) throw_missing(missing, what, place);
   }
 
   void abort(int status) override {
@@ -87,10 +115,15 @@ class MpiCommunicator final : public Communicator {
     std::abort();
   }
 
-  void finish(Place place) override { check(MPI_Finalize(), "MPI_Finalize", place); }
+  void finish(Place place) override {
+    meet("the end", place);
+    check(MPI_Comm_free(&roll_call_), "MPI_Comm_free", place);
+    check(MPI_Finalize(), "MPI_Finalize", place);
+  }
 
  protected:
   void reduce_buffer(Buffer values, Combine how, Place place) override {
+    meet("all-reduce", place);
     for_pieces(values.count, [&](std::int64_t begin, int count) {
       check(MPI_Allreduce(MPI_IN_PLACE, at(values, begin), count, type(values), operation(how), world_), "all-reduce",
             place);
@@ -98,6 +131,7 @@ class MpiCommunicator final : public Communicator {
   }
 
   void broadcast_buffer(Buffer values, int root, Place place) override {
+    meet("broadcast", place);
     for_pieces(values.count, [&](std::int64_t begin, int count) {
       check(MPI_Bcast(at(values, begin), count, type(values), root, world_), "broadcast", place);
     });
@@ -108,6 +142,7 @@ class MpiCommunicator final : public Communicator {
     std::vector<std::int64_t> offsets(size_);
     std::exclusive_scan(counts.begin(), counts.end(), offsets.begin(), std::int64_t{0});
     kernels::ensure(offsets.back() + counts.back() == all.count, "pieces fill the whole", place);
+    meet("all-gather", place);
     const void* const send = mine.data == at(all, offsets[rank_]) ? MPI_IN_PLACE : mine.data;
     const std::vector<int> mpi_counts = narrow(counts, place), mpi_offsets = narrow(offsets, place);
     check(MPI_Allgatherv(send, static_cast<int>(mine.count), type(mine), all.data, mpi_counts.data(),
@@ -124,6 +159,44 @@ class MpiCommunicator final : public Communicator {
     throw kernels::RunError(fmt::format("{}: {} failed: {} ({}:{})", name(), what,
                                         std::string_view(text.data(), length), place.file_name(), place.line()),
                             1);
+  }
+
+  /// Returns when all ranks are here: MPI's own calls would wait for one that is missing for ever.
+  void meet(const char* what, Place place) {
+    std::vector<MPI_Request> request(1);
+    check(MPI_Ibarrier(world_, request.data()), what, place);
+    complete(request, what, place);
+  }
+
+  void complete(std::vector<MPI_Request>& requests, const char* what, Place place) {
+    using Clock = std::chrono::steady_clock;
+    ++calls_;
+    const Clock::time_point begin = Clock::now();
+    for (int done = 0;;) {
+      check(MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE), what, place);
+      if (done) return;
+      waiting(std::chrono::duration<double>(Clock::now() - begin).count(), what, place);
+    }
+  }
+
+  /// Whether the rank has said that it waits in the same call as this one.
+  bool said_to_wait(int rank, Place place) {
+    std::int64_t call = 0;
+    for (int there = 0;;) {
+      check(MPI_Iprobe(rank, 0, roll_call_, &there, MPI_STATUS_IGNORE), "a message of a rank", place);
+      if (!there) return false;
+      check(MPI_Recv(&call, 1, MPI_INT64_T, rank, 0, roll_call_, MPI_STATUS_IGNORE), "a message of a rank", place);
+      if (call == calls_) return true;
+    }
+  }
+
+  [[noreturn]] void throw_missing(const std::vector<int>& ranks, const char* what, Place place) const {
+    std::vector<std::string> names;
+    for (const int rank : ranks) names.push_back(fmt::format("rank {} on {}", rank, nodes_[rank]));
+    throw kernels::RunError(
+        fmt::format("{}: waited {:.0f} s for {} in {} ({}:{}): it hangs, or is slower than --rank-timeout allows",
+                    name(), patience_, fmt::join(names, ", "), what, place.file_name(), place.line()),
+        exit_rank_missing);
   }
 
   std::vector<int> narrow(std::span<const std::int64_t> counts, Place place) const {
@@ -148,11 +221,15 @@ class MpiCommunicator final : public Communicator {
   }
   MPI_Request& started() { return requests_.emplace_back(MPI_REQUEST_NULL); }
 
-  MPI_Comm world_ = MPI_COMM_WORLD;
+  MPI_Comm world_ = MPI_COMM_WORLD, roll_call_ = MPI_COMM_NULL;
   int rank_ = 0, size_ = 1;
   std::string node_;
+  std::vector<std::string> nodes_;  // of all ranks
+  double patience_ = 0;
+  std::int64_t calls_ = 0, said_ = 0;  // collective calls so far; the one of which rank 0 was told that we wait in it
   std::vector<MPI_Request> requests_;
   std::vector<int> indices_;
+  std::deque<std::vector<int>> numbers_;  // of exchanges under way
 };
 
 }  // namespace

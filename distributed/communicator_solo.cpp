@@ -24,7 +24,8 @@ class SoloCommunicator final : public Communicator {
   int size() const override { return 1; }
   const std::string& node() const override { return node_; }
 
-  void all_to_all(const Pieces<const float>& send, const Pieces<float>& receive, Place) override {
+  void start_all_to_all(const kernels::Pieces<const float>& send, const kernels::Pieces<float>& receive,
+                        Place) override {
     kernels::ensure(send.counts.at(0) == receive.counts.at(0), "a rank receives what it sends itself");
     std::ranges::copy(send.values.subspan(send.offsets.at(0), send.counts[0]),
                       receive.values.subspan(receive.offsets.at(0), receive.counts[0]).begin());
@@ -34,6 +35,8 @@ class SoloCommunicator final : public Communicator {
   void start_reduce(std::span<float>, int, Place) override {}
   void progress(Place) override {}
   void wait(Place) override {}
+  void set_patience(double) override {}
+  void waiting(double, const char*, Place) override {}
   void abort(int status) override { std::exit(status); }
   void finish(Place) override {}
 

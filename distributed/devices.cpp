@@ -3,29 +3,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <set>
+#include <map>
 #include <sstream>
 
+#include "distributed/agreement.h"
 #include "kernels/cuda/device.h"
 
 namespace distributed {
 namespace {
-
-/// Runs `work`, which must not communicate; throws on every rank what it threw on the first rank where it did.
-template <typename Work>
-void agree(Communicator& communicator, const Work& work) {
-  std::string mine;
-  try {
-    work();
-  } catch (const kernels::InputError& error) {
-    mine = error.what();
-  }
-  const std::vector<std::string> all = communicator.all_gather(mine);
-  const auto wrong = std::ranges::find_if(all, [](const std::string& text) { return !text.empty(); });
-  if (wrong == all.end()) return;
-  const bool alike = std::ranges::count(all, *wrong) == std::ssize(all);
-  throw kernels::InputError(alike ? *wrong : fmt::format("rank {}: {}", wrong - all.begin(), *wrong));
-}
 
 std::vector<std::string> words(const std::string& text) {
   std::istringstream in(text);
@@ -50,19 +35,16 @@ Node node_of(Communicator& communicator, const std::string& ids) {
   return node;
 }
 
-std::shared_ptr<kernels::Device> open_gpu(Communicator& communicator) {
+std::shared_ptr<kernels::Device> open_gpu(Communicator& communicator, GpuSharing sharing) {
   std::vector<std::string> ids;
   agree(communicator, [&] {
     for (const kernels::cuda::Gpu& gpu : kernels::cuda::gpus()) ids.push_back(gpu.id);
   });
   const Node node = node_of(communicator, fmt::format("{}", fmt::join(ids, " ")));
-  const std::vector<int> taken = share_out(node.visible);
+  const std::vector<int> taken = share_out(node.visible, sharing);
   std::shared_ptr<kernels::Device> device;
   agree(communicator, [&] {
-    kernels::require(std::ranges::count(taken, -1) == 0,
-                     "{} ranks were started on {}, where they see {} GPUs: start as many as there are GPUs (srun "
-                     "--ntasks-per-node, mpirun --map-by ppr:N:node), or use --device cpu",
-                     taken.size(), communicator.node(), std::ranges::max(taken) + 1);
+    require_one_each(taken, communicator.node());
     device = kernels::cuda::open(taken[node.place]);
   });
   return device;
@@ -70,21 +52,30 @@ std::shared_ptr<kernels::Device> open_gpu(Communicator& communicator) {
 
 }  // namespace
 
-std::vector<int> share_out(std::span<const std::vector<std::string>> visible) {
-  std::set<std::string> taken;
+std::vector<int> share_out(std::span<const std::vector<std::string>> visible, GpuSharing sharing) {
+  std::map<std::string, int> takers;
   std::vector<int> choice;
   for (const std::vector<std::string>& ids : visible) {
-    const auto free = std::ranges::find_if(ids, [&](const std::string& id) { return !taken.contains(id); });
-    choice.push_back(free == ids.end() ? -1 : static_cast<int>(free - ids.begin()));
-    if (free != ids.end()) taken.insert(*free);
+    const auto best = std::ranges::min_element(ids, {}, [&](const std::string& id) { return takers[id]; });
+    const bool has_one = best != ids.end() && (sharing == GpuSharing::yes || takers[*best] == 0);
+    choice.push_back(has_one ? static_cast<int>(best - ids.begin()) : -1);
+    if (has_one) ++takers[*best];
   }
   return choice;
 }
 
-Chosen choose_device(DeviceChoice choice, int threads, Communicator& communicator) {
+void require_one_each(std::span<const int> taken, const std::string& node) {
+  kernels::require(std::ranges::count(taken, -1) == 0,
+                   "{} ranks were started on {}, where they see {} {}: start as many as there are GPUs (srun "
+                   "--ntasks-per-node, mpirun --map-by ppr:N:node), let them share (train --share-gpus), or use "
+                   "--device cpu",
+                   taken.size(), node, std::ranges::max(taken) + 1, std::ranges::max(taken) == 0 ? "GPU" : "GPUs");
+}
+
+Chosen choose_device(DeviceChoice choice, int threads, Communicator& communicator, GpuSharing sharing) {
   if (choice == DeviceChoice::cpu) return {.device = kernels::make_cpu_device(threads), .reason = {}};
   try {
-    return {.device = open_gpu(communicator), .reason = {}};
+    return {.device = open_gpu(communicator, sharing), .reason = {}};
   } catch (const kernels::InputError& error) {
     if (choice == DeviceChoice::cuda) throw kernels::InputError(fmt::format("--device cuda: {}", error.what()));
     return {.device = kernels::make_cpu_device(threads), .reason = error.what()};

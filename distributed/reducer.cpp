@@ -1,5 +1,7 @@
 #include "distributed/reducer.h"
 
+#include <cmath>
+
 #include "kernels/check.h"
 
 namespace distributed {
@@ -14,41 +16,35 @@ MicroBatches share(int micro_batches, const Communicator& communicator) {
   return micro_batches_of(micro_batches, communicator.rank(), communicator.size());
 }
 
-std::variant<TreeSum, BucketSum> make_sum(Communicator& communicator, const Parameters& parameters, Reduction reduction,
-                                          int micro_batches, int own_count, std::int64_t bucket_elements) {
-  if (reduction == Reduction::deterministic) return TreeSum(communicator, parameters.gradient(), micro_batches);
-  return BucketSum(communicator, parameters.gradient(), parameters.sharding(),
-                   make_buckets(parameters.layout(), bucket_elements), own_count);
-}
-
 }  // namespace
 
-Reducer::Reducer(Communicator& communicator, Parameters& parameters, Reduction reduction, int micro_batches,
+Reducer::Reducer(Communicator& communicator, kernels::Collectives& collectives, std::shared_ptr<kernels::Device> device,
+                 const Parameters& parameters, const Mirrored& gradient, Reduction reduction, int micro_batches,
                  std::int64_t bucket_elements)
     : communicator_(communicator),
-      parameters_(parameters),
+      collectives_(collectives),
+      gradient_(gradient.device()),
+      sharding_(parameters.sharding()),
       micro_batches_(micro_batches),
       own_(share(micro_batches, communicator)),
       next_(own_.begin),
-      sum_(make_sum(communicator, parameters, reduction, micro_batches, own_.count(), bucket_elements)) {}
+      sum_([&]() -> std::variant<TreeSum, BucketSum> {
+        std::vector<Bucket> buckets = make_buckets(parameters.layout(), bucket_elements);
+        if (reduction == Reduction::deterministic)
+          return TreeSum(communicator, collectives, device, gradient_, std::move(buckets), micro_batches);
+        return BucketSum(communicator, collectives, device, gradient_, sharding_, std::move(buckets), own_.count());
+      }()),
+      norm_(communicator, device, gradient_) {}
 
 std::span<const Bucket> Reducer::buckets() const {
-  const auto* const buckets = std::get_if<BucketSum>(&sum_);
-  return buckets ? std::span(buckets->buckets()) : std::span<const Bucket>();
-}
-
-void Reducer::bucket_ready(int bucket) {
-  if (auto* const buckets = std::get_if<BucketSum>(&sum_)) buckets->bucket_ready(bucket);
-}
-
-void Reducer::progress() {
-  communicator_.progress();
+  return std::visit([](const auto& sum) { return std::span(sum.buckets()); }, sum_);
 }
 
 void Reducer::add(int micro_batch, std::span<const double> numbers) {
   kernels::ensure(micro_batch == next_ && micro_batch < own_.end, "a rank adds its own micro-batches in order");
   ++next_;
   numbers_.insert(numbers_.end(), numbers.begin(), numbers.end());
+  if (next_ == own_.end) return;  // start() takes the last one's gradient
   if (auto* const tree = std::get_if<TreeSum>(&sum_)) {
     tree->add(micro_batch);
   } else {
@@ -56,22 +52,33 @@ void Reducer::add(int micro_batch, std::span<const double> numbers) {
   }
 }
 
-std::vector<double> Reducer::finish() {
-  kernels::ensure(next_ == own_.end, "every micro-batch of this rank was added");
+void Reducer::start(int bucket) {
+  std::visit([bucket](auto& sum) { sum.start(bucket); }, sum_);
+}
+
+void Reducer::complete() {
+  collectives_.join();
   if (auto* const tree = std::get_if<TreeSum>(&sum_)) {
     tree->finish();
-    if (parameters_.sharding() == Sharding::none) gather_shards(communicator_, parameters_.gradient());
-  } else {
-    std::get<BucketSum>(sum_).finish();
+    if (sharding_ == Sharding::none) {
+      collectives_.start_all_gather(gradient_, shard_sizes(std::ssize(gradient_), communicator_.size()));
+      collectives_.join();
+    }
   }
-  std::vector<double> sums = sum_numbers();
+  norm_.start();
+}
+
+void Reducer::exchange() {
+  for (int bucket = 0; bucket < std::ssize(buckets()); ++bucket) start(bucket);
+  complete();
+}
+
+Reducer::Sums Reducer::finish() {
+  kernels::ensure(next_ == own_.end, "every micro-batch of this rank was added");
+  Sums sums{.numbers = sum_numbers(), .gradient_norm = std::sqrt(norm_.finish())};
   numbers_.clear();
   next_ = own_.begin;
   return sums;
-}
-
-std::int64_t Reducer::bytes() const {
-  return std::visit([](const auto& sum) { return sum.bytes(); }, sum_);
 }
 
 std::vector<double> Reducer::sum_numbers() const {

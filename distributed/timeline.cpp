@@ -34,11 +34,12 @@ Timeline::Span::~Span() {
   if (timeline_) timeline_->add(name_, begin_, timeline_->now() - begin_);
 }
 
-void run(core::program::Executor& executor, const core::program::Program& program, Timeline* timeline) {
-  if (!timeline) return executor.run();
+void run(core::program::Executor& executor, const core::program::Program& program, Timeline* timeline,
+         core::program::Exchanging exchanging) {
+  if (!timeline) return executor.run(exchanging);
   const double begin = timeline->now();
   double last_end = 0;
-  const std::vector<double> ends = executor.run_timed();
+  const std::vector<double> ends = executor.run_timed(exchanging);
   for (std::size_t i = 0; i < ends.size(); ++i) {
     const core::program::Op& op = program.ops()[i];
     timeline->add(kernels::name(op), begin + last_end, ends[i] - last_end, core::program::written_by(op, program));

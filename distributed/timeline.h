@@ -44,7 +44,8 @@ class Timeline {
 };
 
 /// Runs the program; with a timeline, every record is on it.
-void run(core::program::Executor& executor, const core::program::Program& program, Timeline* timeline);
+void run(core::program::Executor& executor, const core::program::Program& program, Timeline* timeline,
+         core::program::Exchanging exchanging = core::program::Exchanging::yes);
 
 /// One file of all ranks' events. Throws InputError where it cannot be written.
 void write_timeline(const std::filesystem::path& file, std::span<const std::string> events);

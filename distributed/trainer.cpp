@@ -4,7 +4,6 @@
 #include <numeric>
 
 #include "core/config/load.h"
-#include "core/program/exchange.h"
 #include "core/sde/sde.h"
 #include "core/storage/file_io.h"
 #include "distributed/binding.h"
@@ -12,8 +11,9 @@
 #include "distributed/devices.h"
 #include "distributed/initial_weights.h"
 #include "distributed/interrupt.h"
+#include "distributed/memory.h"
 #include "distributed/sections.h"
-#include "distributed/squared_norm.h"
+#include "distributed/settings.h"
 
 namespace distributed {
 namespace {
@@ -21,14 +21,6 @@ namespace {
 using core::config::RunConfig;
 using core::objective::LossBits;
 namespace config = core::config;
-
-Reduction reduction_of(const RunConfig& config) {
-  return config.training().reduction() == config::FAST ? Reduction::fast : Reduction::deterministic;
-}
-
-Sharding sharding_of(const RunConfig& config) {
-  return config.training().sharding() == config::OPTIMIZER ? Sharding::optimizer : Sharding::none;
-}
 
 std::filesystem::path folder_of(const RunConfig& config) {
   return config.training().directory();
@@ -44,19 +36,24 @@ constexpr std::int64_t traced_steps = 5;
 
 }  // namespace
 
-Trainer::Trainer(const RunConfig& config, Communicator& communicator, std::shared_ptr<kernels::Device> device,
-                 const core::data::Dataset& training, const core::data::Dataset* heldout, Start start)
+Trainer::Trainer(const RunConfig& config, Communicator& communicator, kernels::Collectives& collectives,
+                 std::shared_ptr<kernels::Device> device, const core::data::Dataset& training,
+                 const core::data::Dataset* heldout, Start start)
     : config_(config),
       communicator_(communicator),
+      collectives_(collectives),
       device_(std::move(device)),
       data_(training),
-      loader_(training, static_cast<std::uint64_t>(config.seed()), config::global_batch(config)),
-      training_(core::objective::record_training(config, kernels::Mode::overwrite)),
-      parameters_(layout_of(training_.program.parameters()), sharding_of(config), communicator.rank(),
-                  communicator.size()),
+      parameters_(layout_of(core::objective::record_training(config).program.parameters()), sharding_of(config),
+                  communicator.rank(), communicator.size()),
+      training_(core::objective::record_training(
+          config, resident_images(config, communicator, collectives, device_, parameters_,
+                                  Assessment::is_wanted(config, heldout != nullptr), training))),
+      batches_(training, {training, static_cast<std::uint64_t>(config.seed()), config::global_batch(config)},
+               config.training().micro_batch_images(), !training_.samples),
       on_device_(parameters_, device_),
-      reducer_(communicator, parameters_, reduction_of(config), config.training().micro_batches(),
-               std::int64_t{config.training().bucket_kib()} * 1024 / 4),
+      reducer_(communicator, collectives, device_, parameters_, on_device_.gradient, reduction_of(config),
+               config.training().micro_batches(), bucket_elements(config)),
       optimizer_(config, on_device_, parameters_.range(), device_),
       time_law_(core::sde::time_law(config)) {
   require_classes(config, training);
@@ -70,10 +67,6 @@ Trainer::Trainer(const RunConfig& config, Communicator& communicator, std::share
   store_.emplace(communicator, folder_of(config), identity, config.training().keep_checkpoints(),
                  config.training().keep_every());
   const auto images = static_cast<std::size_t>(config.training().micro_batch_images());
-  pixels_.resize(images * static_cast<std::size_t>(training.shape().elements()));
-  samples_.resize(images);
-  labels_.resize(images);
-  positions_.resize(images);
   losses_.resize(images);
   times_.resize(images);
   prepare_executor();
@@ -82,20 +75,8 @@ Trainer::Trainer(const RunConfig& config, Communicator& communicator, std::share
 }
 
 void Trainer::prepare_executor() {
-  std::vector<std::vector<core::program::Tensor>> buckets;
-  for (const Bucket& bucket : reducer_.buckets()) {
-    buckets.emplace_back(training_.gradients.begin() + bucket.first_tensor,
-                         training_.gradients.begin() + bucket.last_tensor + 1);
-  }
-  // Elsewhere than in the host's memory gradients are exchanged when all of them have come back.
-  if (!buckets.empty() && device_->residence() == kernels::Residence::host)
-    core::program::insert_exchanges(training_.program, buckets);
+  const auto exchange = exchange_within(training_, reducer_, [this](double seconds) { stretch_.waited(seconds); });
   training_.program = core::program::stored(std::move(training_.program), storage_of(config_, *device_));
-  const auto exchange = [this](int topic, std::span<float>) {
-    if (!exchanging_) return;
-    if (topic >= 0) reducer_.bucket_ready(topic);
-    reducer_.progress();
-  };
   executor_ = std::make_unique<core::program::Executor>(training_.program, device_, exchange);
   bind_flat(*executor_, training_, parameters_.layout(), on_device_);
   const bool half_sum = config_.objective().loss_reduction() == config::HALF_SUM;
@@ -103,6 +84,20 @@ void Trainer::prepare_executor() {
   const std::vector<float> share(losses_.size(),
                                  static_cast<float>(of_an_image / static_cast<double>(config::global_batch(config_))));
   executor_->upload(training_.loss_gradient, std::span<const float>(share));
+  if (training_.samples) keep_images();
+}
+
+/// Sends all images to the device, some at a time.
+void Trainer::keep_images() {
+  const std::int64_t each = data_.shape().elements(), at_once = std::max<std::int64_t>((1 << 24) / each, 1);
+  std::vector<std::uint8_t> pixels;
+  for (std::int64_t first = 0; first < data_.size(); first += at_once) {
+    const std::int64_t count = std::min(at_once, data_.size() - first);
+    pixels.resize(count * each);
+#pragma omp parallel for
+    for (std::int64_t i = 0; i < count; ++i) data_.read(first + i, std::span(pixels).subspan(i * each, each));
+    executor_->upload_part(training_.pixels, first * each, std::span<const std::uint8_t>(pixels));
+  }
 }
 
 void Trainer::prepare_state(Start start) {
@@ -153,18 +148,20 @@ int Trainer::run() {
 }
 
 void Trainer::train_step(std::int64_t step) {
+  using core::program::Exchanging;
   const Timeline::Span whole(timeline_.get(), fmt::format("step {}", step));
   const MicroBatches own = reducer_.micro_batches();
+  auto exchanging = Exchanging::no;
   for (int micro_batch = own.begin; micro_batch < own.end; ++micro_batch) {
-    compute(step, micro_batch);
-    check_finite(step, micro_batch);
-    on_device_.gradient.to_host();
+    const bool is_last = micro_batch + 1 == own.end;
+    if (is_last && collectives_.within_programs()) exchanging = Exchanging::yes;
+    check_finite(compute(step, micro_batch, exchanging));
     LossBits bits;
     for (std::size_t i = 0; i < losses_.size(); ++i) bits.add(time_law_, times_[i], losses_[i]);
     reducer_.add(micro_batch, bits.numbers());
   }
   const Timer waiting;
-  const auto [numbers, norm] = finish_gradient();
+  const auto [numbers, norm] = finish_gradient(exchanging);
   stretch_.waited(waiting.seconds());
   if (!std::isfinite(norm)) report_non_finite_gradient(step);
   update(step, norm);
@@ -172,63 +169,66 @@ void Trainer::train_step(std::int64_t step) {
 }
 
 /// The summed numbers of all micro-batches, and the norm of the summed gradient.
-std::pair<std::vector<double>, double> Trainer::finish_gradient() {
+Reducer::Sums Trainer::finish_gradient(core::program::Exchanging exchanged) {
   const Timeline::Span span(timeline_.get(), "sum of gradients");
-  std::vector<double> numbers = reducer_.finish();
-  return {std::move(numbers), std::sqrt(squared_norm(communicator_, parameters_.gradient()))};
+  if (exchanged == core::program::Exchanging::no) reducer_.exchange();
+  return reducer_.finish();
 }
 
 void Trainer::update(std::int64_t step, double gradient_norm) {
   const Timeline::Span span(timeline_.get(), "update");
-  const Range range = parameters_.range();
-  on_device_.gradient.to_device(range);
   optimizer_.step(step, gradient_norm);
   if (parameters_.sharding() == Sharding::none) return;
-  on_device_.weights.to_host(range);
-  gather_shards(communicator_, parameters_.weights());
-  on_device_.weights.to_device();
+  const std::span<float> weights = on_device_.weights.device();
+  collectives_.start_all_gather(weights, shard_sizes(std::ssize(weights), communicator_.size()));
+  collectives_.join();
 }
 
-void Trainer::compute(std::int64_t step, int micro_batch) {
-  upload_images(step, micro_batch);
-  distributed::run(*executor_, training_.program, timeline_.get());
+const Batch& Trainer::compute(std::int64_t step, int micro_batch, core::program::Exchanging exchanging) {
+  const Batch& batch = upload_images(step, micro_batch);
+  distributed::run(*executor_, training_.program, timeline_.get(), exchanging);
+  const MicroBatches own = reducer_.micro_batches();
+  const bool is_last = micro_batch + 1 == own.end;
+  if (!is_last || step + 1 < config_.training().steps()) {
+    const Timeline::Span span(timeline_.get(), "the next images");
+    batches_.make_ready(step + is_last, is_last ? own.begin : micro_batch + 1);
+  }
   executor_->download(training_.loss, std::span(losses_));
   executor_->download(training_.time, std::span(times_));
+  return batch;
 }
 
-void Trainer::upload_images(std::int64_t step, int micro_batch) {
+const Batch& Trainer::upload_images(std::int64_t step, int micro_batch) {
   const Timeline::Span span(timeline_.get(), "images");
-  const auto images = std::ssize(losses_);
-  loader_.fill(step, micro_batch * images, images, pixels_, samples_, positions_);
-  executor_->upload(training_.pixels, std::span<const std::uint8_t>(pixels_));
-  if (training_.labels) {
-    for (std::size_t i = 0; i < samples_.size(); ++i) labels_[i] = data_.label(samples_[i]);
-    executor_->upload(training_.labels, std::span<const std::int64_t>(labels_));
-  }
-  executor_->upload(training_.positions, std::span<const std::int64_t>(positions_));
+  const Batch& batch = batches_.take(step, micro_batch);
+  if (training_.samples)
+    executor_->upload(training_.samples, std::span<const std::int64_t>(batch.samples));
+  else
+    executor_->upload(training_.pixels, std::span<const std::uint8_t>(batch.pixels));
+  if (training_.labels) executor_->upload(training_.labels, std::span<const std::int64_t>(batch.labels));
+  executor_->upload(training_.positions, std::span<const std::int64_t>(batch.positions));
+  return batch;
 }
 
-void Trainer::check_finite(std::int64_t step, int micro_batch) {
+void Trainer::check_finite(const Batch& batch) {
   for (std::size_t i = 0; i < losses_.size(); ++i) {
     if (std::isfinite(losses_[i])) continue;
-    exchanging_ = false;
     const auto where = executor_->find_non_finite();
     throw kernels::RunError(
         fmt::format(
             "{}: step {}, micro-batch {}: the loss of image {} at time {:.6g} is {}{}; begin another run from a "
             "checkpoint of this one by --init-from, with a smaller optimizer.learning_rate",
-            communicator_.name(), step, micro_batch, samples_[i], times_[i], losses_[i],
+            communicator_.name(), batch.step, batch.micro_batch, batch.samples[i], times_[i], losses_[i],
             where ? fmt::format(", first seen in {} of {}", where->operation, where->tensor) : ""),
         exit_not_finite);
   }
 }
 
 void Trainer::report_non_finite_gradient(std::int64_t step) {
-  exchanging_ = false;
   std::string found;
   const MicroBatches own = reducer_.micro_batches();
   for (int micro_batch = own.begin; micro_batch < own.end && found.empty(); ++micro_batch) {
-    compute(step, micro_batch);
+    compute(step, micro_batch, core::program::Exchanging::no);
     if (const auto where = executor_->find_non_finite()) {
       found = fmt::format("{}: step {}, micro-batch {}: {} of {} is not finite", communicator_.name(), step,
                           micro_batch, where->operation, where->tensor);

@@ -5,10 +5,10 @@
 #include <optional>
 
 #include "core/config/run.pb.h"
-#include "core/data/loader.h"
 #include "core/objective/training_program.h"
 #include "core/program/executor.h"
 #include "distributed/assessment.h"
+#include "distributed/batches.h"
 #include "distributed/checkpoint_store.h"
 #include "distributed/communicator.h"
 #include "distributed/metrics.h"
@@ -28,11 +28,12 @@ inline constexpr int exit_not_saved = 1;
 
 class Trainer {
  public:
-  /// `config` is valid and the same on every rank. With Start::resume the newest checkpoint of the run's folder is
-  /// read; with Start::fresh a folder that has one is refused. `heldout` may be empty: then nothing is evaluated on the
-  /// way.
-  Trainer(const core::config::RunConfig& config, Communicator& communicator, std::shared_ptr<kernels::Device> device,
-          const core::data::Dataset& training, const core::data::Dataset* heldout, Start start);
+  /// `config` is valid and the same on every rank; the collectives move what the device has. With Start::resume the
+  /// newest checkpoint of the run's folder is read; with Start::fresh a folder that has one is refused. `heldout` may
+  /// be empty: then nothing is evaluated on the way.
+  Trainer(const core::config::RunConfig& config, Communicator& communicator, kernels::Collectives& collectives,
+          std::shared_ptr<kernels::Device> device, const core::data::Dataset& training,
+          const core::data::Dataset* heldout, Start start);
 
   /// To be written to `file` by run(): what ran when in five of its steps, the second to the sixth. Throws InputError
   /// where there are no two steps to run.
@@ -45,11 +46,12 @@ class Trainer {
   void prepare_executor();
   void prepare_state(Start start);
   void train_step(std::int64_t step);
-  void compute(std::int64_t step, int micro_batch);
+  const Batch& compute(std::int64_t step, int micro_batch, core::program::Exchanging exchanging);
   void update(std::int64_t step, double gradient_norm);
-  void upload_images(std::int64_t step, int micro_batch);
-  std::pair<std::vector<double>, double> finish_gradient();
-  void check_finite(std::int64_t step, int micro_batch);
+  void keep_images();
+  const Batch& upload_images(std::int64_t step, int micro_batch);
+  Reducer::Sums finish_gradient(core::program::Exchanging exchanged);
+  void check_finite(const Batch& batch);
   [[noreturn]] void report_non_finite_gradient(std::int64_t step);
   void report(std::int64_t step);
   void save(std::int64_t step);
@@ -61,17 +63,17 @@ class Trainer {
 
   const core::config::RunConfig& config_;
   Communicator& communicator_;
+  kernels::Collectives& collectives_;
   std::shared_ptr<kernels::Device> device_;
   const core::data::Dataset& data_;
-  core::data::Loader loader_;
-  core::objective::TrainingProgram training_;
   Parameters parameters_;
+  core::objective::TrainingProgram training_;
+  Batches batches_;
   MirroredParameters on_device_;
   Reducer reducer_;
   Optimizer optimizer_;
   kernels::TimeLaw time_law_;
   std::unique_ptr<core::program::Executor> executor_;
-  bool exchanging_ = true;  // false while a step is run again to find a non-finite value
   std::optional<CheckpointStore> store_;
   std::optional<Metrics> metrics_;  // of rank 0
   std::optional<Assessment> assessment_;
@@ -80,10 +82,8 @@ class Trainer {
   std::filesystem::path trace_file_;    // empty: none is asked for
   std::unique_ptr<Timeline> timeline_;  // while steps are traced
 
-  std::vector<std::uint8_t> pixels_;
-  std::vector<std::int64_t> samples_, labels_, positions_;
-  std::vector<float> losses_, times_;
-  Stretch stretch_;  // since the last report
+  std::vector<float> losses_, times_;  // of the last micro-batch
+  Stretch stretch_;                    // since the last report
 };
 
 }  // namespace distributed

@@ -10,19 +10,7 @@ namespace {
 
 // The gradient buffer's number among the partial sums.
 constexpr int in_gradient = -1;
-// Additions go chunk by chunk so that a chunk stays in cache through all levels of the tree.
-constexpr std::int64_t chunk_elements = 4096;
-
-template <typename Work>
-void for_chunks(std::int64_t count, Work work) {
-#pragma omp parallel for
-  for (std::int64_t begin = 0; begin < count; begin += chunk_elements)
-    work(begin, std::min(chunk_elements, count - begin));
-}
-
-void add_to(std::span<float> sum, std::span<const float> values) {
-  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += values[i];
-}
+constexpr const char* purpose = "partial sums of gradients";
 
 std::vector<std::vector<Subtree>> subtrees_of_ranks(int leaves, int world) {
   std::vector<std::vector<Subtree>> all;
@@ -32,112 +20,109 @@ std::vector<std::vector<Subtree>> subtrees_of_ranks(int leaves, int world) {
   return all;
 }
 
-std::int64_t count_all(const std::vector<std::vector<Subtree>>& of_rank) {
-  std::int64_t count = 0;
-  for (const auto& subtrees : of_rank) count += std::ssize(subtrees);
-  return count;
-}
-
 }  // namespace
 
-TreeSum::TreeSum(Communicator& communicator, std::span<float> gradient, int micro_batches)
-    : communicator_(communicator),
+TreeSum::TreeSum(const Communicator& communicator, kernels::Collectives& collectives,
+                 std::shared_ptr<kernels::Device> device, std::span<float> gradient, std::vector<Bucket> buckets,
+                 int micro_batches)
+    : rank_(communicator.rank()),
+      world_(communicator.size()),
+      collectives_(collectives),
+      device_(std::move(device)),
       gradient_(gradient),
+      buckets_(std::move(buckets)),
       leaves_(micro_batches),
-      shard_(shard_range(std::ssize(gradient), communicator.rank(), communicator.size())),
-      of_rank_(subtrees_of_ranks(micro_batches, communicator.size())),
-      received_(communicator.size() == 1 ? 0 : count_all(of_rank_) * shard_.size()) {}
-
-int TreeSum::free_buffer() {
-  if (free_.empty()) {
-    partial_.emplace_back(std::ssize(gradient_));
-    return static_cast<int>(partial_.size()) - 1;
-  }
-  const int buffer = free_.back();
-  free_.pop_back();
-  return buffer;
+      own_(micro_batches_of(leaves_, rank_, world_)),
+      shard_(shard_range(std::ssize(gradient), rank_, world_)),
+      of_rank_(subtrees_of_ranks(micro_batches, world_)) {
+  plan_own_sums();
+  if (world_ > 1) plan_received_sums();
 }
 
-void TreeSum::add(int micro_batch) {
-  const MicroBatches own = micro_batches_of(leaves_, communicator_.rank(), communicator_.size());
-  std::vector<int> left;  // partial sums to add to the gradient, innermost first
-  push(complete_, {0, micro_batch, in_gradient}, leaves_, [&](int sibling, int) {
-    left.push_back(sibling);
-    return in_gradient;
-  });
-  const bool is_last = micro_batch + 1 == own.end;
-  if (!is_last) complete_.back().buffer = free_buffer();
-  const std::span<float> kept = is_last ? gradient_ : partial_[complete_.back().buffer].span();
-  for_chunks(std::ssize(gradient_), [&](std::int64_t begin, std::int64_t count) {
-    const std::span<float> sum = gradient_.subspan(begin, count);
-    for (const int sibling : left) add_to(sum, partial_[sibling].span().subspan(begin, count));
-    if (!is_last) std::ranges::copy(sum, kept.subspan(begin, count).begin());
-  });
-  free_.insert(free_.end(), left.begin(), left.end());
+// The tree is fixed, so what is added to what in each micro-batch is known beforehand.
+void TreeSum::plan_own_sums() {
+  std::vector<Subtree> complete;
+  std::vector<int> free;  // of the partial sums
+  const auto vector = [&](int number) { return number == in_gradient ? gradient_ : partial_[number].span(); };
+  for (int leaf = own_.begin; leaf < own_.end; ++leaf) {
+    std::vector<int> left;  // partial sums to add to the gradient, innermost first
+    push(complete, {0, leaf, in_gradient}, leaves_, [&](int sibling, int) {
+      left.push_back(sibling);
+      return in_gradient;
+    });
+    std::vector<std::span<const float>> terms;
+    for (const int sibling : left) terms.push_back(vector(sibling));
+    if (leaf + 1 < own_.end) {
+      if (free.empty()) {
+        free.push_back(static_cast<int>(partial_.size()));
+        partial_.emplace_back(*device_, std::ssize(gradient_), purpose);
+      }
+      complete.back().buffer = free.back();
+      free.pop_back();
+      additions_.emplace_back(*device_, terms, gradient_, vector(complete.back().buffer));
+    } else {
+      for (const Bucket& bucket : buckets_) {
+        std::vector<std::span<const float>> parts;
+        for (const auto& term : terms) parts.push_back(bucket.range.of(term));
+        last_additions_.emplace_back(*device_, parts, bucket.range.of(gradient_));
+      }
+    }
+    free.insert(free.end(), left.begin(), left.end());
+  }
+  for (const Subtree& subtree : complete) complete_.push_back(vector(subtree.buffer));
 }
 
-void TreeSum::finish() {
-  if (communicator_.size() > 1) {
-    exchange();
-    add_received();
+void TreeSum::plan_received_sums() {
+  int count = 0;
+  for (const auto& subtrees : of_rank_) count += static_cast<int>(subtrees.size());
+  received_.emplace(*device_, count * shard_.size(), purpose);
+  std::vector<Subtree> complete;
+  int number = 0;
+  for (const auto& subtrees : of_rank_) {
+    for (const Subtree& subtree : subtrees) {
+      std::vector<std::span<const float>> terms;
+      push(complete, {subtree.level, subtree.index, number}, leaves_, [&](int left, int right) {
+        terms.push_back(received(left));
+        return right;
+      });
+      const bool is_last = number + 1 == count;
+      received_additions_.emplace_back(*device_, terms, received(number),
+                                       is_last ? shard_.of(gradient_) : std::span<float>());
+      ++number;
+    }
   }
-  for (const Subtree& subtree : complete_) {
-    if (subtree.buffer != in_gradient) free_.push_back(subtree.buffer);
-  }
-  complete_.clear();
+  kernels::ensure(complete.size() == 1, "the ranks' subtrees make the whole tree");
 }
 
-std::int64_t TreeSum::bytes() const {
-  std::int64_t bytes = received_.bytes();
-  for (const Floats& partial : partial_) bytes += partial.bytes();
-  return bytes;
+void TreeSum::start(int bucket) {
+  last_additions_[bucket].run();
+  if (world_ == 1) return;
+  const auto rounds = std::ranges::max_element(of_rank_, {}, [](const auto& subtrees) { return subtrees.size(); });
+  for (std::size_t round = 0; round < rounds->size(); ++round) exchange(buckets_[bucket].range, round);
 }
 
 // One subtree of each rank per round, sent from where it lies.
-void TreeSum::exchange() {
-  const int world = communicator_.size();
-  const std::int64_t total = std::ssize(gradient_);
-  const std::size_t rounds =
-      std::ranges::max_element(of_rank_, {}, [](const auto& subtrees) { return subtrees.size(); })->size();
-  for (std::size_t round = 0; round < rounds; ++round) {
-    const bool sends = round < complete_.size();
-    const bool is_partial = sends && complete_[round].buffer != in_gradient;
-    Communicator::Pieces<const float> send{
-        .values = is_partial ? partial_[complete_[round].buffer].span() : gradient_, .counts = {}, .offsets = {}};
-    Communicator::Pieces<float> receive{.values = received_.span(), .counts = {}, .offsets = {}};
-    std::int64_t before = 0;  // subtrees to the left of this rank's
-    for (int rank = 0; rank < world; ++rank) {
-      const Range theirs = shard_range(total, rank, world);
-      const bool receives = round < of_rank_[rank].size();
-      send.counts.push_back(sends ? theirs.size() : 0);
-      send.offsets.push_back(theirs.begin);
-      receive.counts.push_back(receives ? shard_.size() : 0);
-      receive.offsets.push_back(receives ? (before + static_cast<std::int64_t>(round)) * shard_.size() : 0);
-      before += std::ssize(of_rank_[rank]);
-    }
-    communicator_.all_to_all(send, receive);
+void TreeSum::exchange(Range bucket, std::size_t round) {
+  const std::vector<Range> shards = shards_of(bucket, std::ssize(gradient_), world_);
+  const Range own = shards[rank_];
+  const bool sends = round < complete_.size();
+  kernels::Pieces<const float> send{.values = sends ? complete_[round] : gradient_, .counts = {}, .offsets = {}};
+  kernels::Pieces<float> receive{.values = received_->span(), .counts = {}, .offsets = {}};
+  std::size_t before = 0;  // subtrees to the left of this rank's
+  for (int rank = 0; rank < world_; ++rank) {
+    const bool receives = round < of_rank_[rank].size() && own.size() > 0;
+    send.counts.push_back(sends ? shards[rank].size() : 0);
+    send.offsets.push_back(shards[rank].begin);
+    receive.counts.push_back(receives ? own.size() : 0);
+    receive.offsets.push_back(
+        receives ? static_cast<std::int64_t>(before + round) * shard_.size() + own.begin - shard_.begin : 0);
+    before += of_rank_[rank].size();
   }
+  collectives_.start_all_to_all(send, receive);
 }
 
-void TreeSum::add_received() {
-  std::vector<std::pair<int, int>> additions;  // to buffer, of buffer
-  std::vector<Subtree> complete;
-  int buffer = 0;
-  for (const auto& subtrees : of_rank_) {
-    for (const Subtree& subtree : subtrees) {
-      push(complete, {subtree.level, subtree.index, buffer++}, leaves_, [&](int left, int right) {
-        additions.emplace_back(left, right);
-        return left;
-      });
-    }
-  }
-  kernels::ensure(complete.size() == 1 && complete[0].buffer == 0, "the ranks' subtrees make the whole tree");
-  const std::span<float> received = received_.span(), sum = shard_.of(gradient_);
-  for_chunks(shard_.size(), [&](std::int64_t begin, std::int64_t count) {
-    const auto chunk = [&](int number) { return received.subspan(number * shard_.size() + begin, count); };
-    for (const auto& [left, right] : additions) add_to(chunk(left), chunk(right));
-    std::ranges::copy(chunk(0), sum.subspan(begin, count).begin());
-  });
+void TreeSum::finish() {
+  for (const DeviceAddition& addition : received_additions_) addition.run();
 }
 
 }  // namespace distributed

@@ -18,6 +18,18 @@ using OnExchange = std::function<void(int topic, std::span<float> data)>;
 /// Whose memory a device computes in: the host's, or its own, to and from which everything is copied.
 enum class Residence : std::uint8_t { host, device };
 
+/// Work that a device does beside what it is told, such as messages.
+class SideStream {
+ public:
+  virtual ~SideStream() = default;
+  /// What its library calls a stream.
+  virtual void* handle() const = 0;
+  /// Its next work waits for all that the device was told so far.
+  virtual void fork() = 0;
+  /// What the device is told next waits for its work so far.
+  virtual void join() = 0;
+};
+
 /// Steps, copies and replays of one device happen in the order of the calls; only read() and finish() wait for them.
 class Device {
  public:
@@ -39,6 +51,12 @@ class Device {
   /// Copies to the host.
   virtual void read(std::span<std::byte> to, const std::byte* from) = 0;
   virtual void finish() = 0;
+  /// To be called every millisecond or so while read() or finish() waits, with for how long in seconds; where it
+  /// throws, so do they.
+  virtual void while_waiting(std::function<void(double seconds)> watch) = 0;
+
+  /// Null where the device does nothing beside its steps.
+  virtual std::unique_ptr<SideStream> side_stream() { return nullptr; }
 
   /// What does again what `steps` does, which runs steps on the same memory each time. It may be called once, now.
   virtual std::function<void()> capture(std::function<void()> steps) = 0;
@@ -50,9 +68,10 @@ class Device {
   /// Runs the parts; when each of them ended, in seconds from the beginning.
   virtual std::vector<double> time(std::span<const Part> parts);
 
- private:
   /// Of memory not taken; none where that is not known.
   virtual std::optional<std::size_t> free_bytes() const { return std::nullopt; }
+
+ private:
   /// Null where there is not as much.
   virtual std::shared_ptr<std::byte> take(std::size_t bytes) = 0;
 };
@@ -63,10 +82,35 @@ class HostDevice : public Device {
   void write(std::byte* to, std::span<const std::byte> from) override;
   void read(std::span<std::byte> to, const std::byte* from) override;
   void finish() override {}
+  void while_waiting(std::function<void(double seconds)>) override {}
   std::function<void()> capture(std::function<void()> steps) override { return steps; }
 
  protected:
   std::shared_ptr<std::byte> take(std::size_t bytes) override;
+};
+
+/// Prepares steps as another device does, which must outlive it, but takes no memory and runs nothing: what would be
+/// taken is counted.
+class CountingDevice final : public Device {
+ public:
+  explicit CountingDevice(Device& device) : device_(device) {}
+  std::size_t taken() const { return taken_; }
+
+  std::string name() const override { return device_.name(); }
+  Residence residence() const override { return device_.residence(); }
+  Step prepare(const Op& op, const OnExchange& exchange) override { return device_.prepare(op, exchange); }
+  void write(std::byte*, std::span<const std::byte>) override {}
+  void read(std::span<std::byte>, const std::byte*) override {}
+  void finish() override {}
+  void while_waiting(std::function<void(double seconds)>) override {}
+  std::function<void()> capture(std::function<void()>) override {
+    return [] {};
+  }
+
+ private:
+  std::shared_ptr<std::byte> take(std::size_t bytes) override;
+  Device& device_;
+  std::size_t taken_ = 0;
 };
 
 /// The CPU; its steps run when they are called.

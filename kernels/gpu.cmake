@@ -100,7 +100,7 @@ set_source_files_properties(${simt_switch} ${all_orders} ${one_order} ${no_libra
 
 emulated_kernels(fast)
 emulated_program(fast fast * ${simt_fast_sources})
-emulated_program(library fast Linear*:Conv*:LargeTiles.* ${simt_switch} ${all_orders} ${a_library})
+emulated_program(library fast Linear*:Conv* ${simt_switch} ${all_orders} ${a_library})
 add_test(NAME kernels/emulated/coverage COMMAND tests/kernels/emulated/coverage.sh ${PROJECT_BINARY_DIR}
          WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 set_tests_properties(kernels/emulated/coverage PROPERTIES FIXTURES_REQUIRED "emulated_fast;emulated_library")
@@ -131,6 +131,16 @@ if(SCOREMLE_CUDA)
   endforeach()
 
   file(GLOB cuda_tests CONFIGURE_DEPENDS tests/kernels/cuda/*.cpp)
+  if(EXISTS ${cuda_root}/include/nccl.h)
+    list(APPEND cuda_tests tests/kernels/cuda/nccl/header_test.cpp)
+  else()
+    message(STATUS "No nccl.h: kernels/nccl.h is not compared with it")
+  endif()
+  # What the program says to drivers that are not here.
+  add_library(fake_driver SHARED tests/kernels/cuda/fake_driver/driver.cpp)
+  set_target_properties(fake_driver PROPERTIES OUTPUT_NAME cuda SUFFIX .so.1
+                        LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fake_driver)
+
   # Launches, with a GPU or without, and the instructions that we write as PTX beside their emulation.
   set(tile ${PROJECT_BINARY_DIR}/cuda/probes.o)
   add_custom_command(OUTPUT ${tile} BYPRODUCTS ${tile}.ptxas DEPENDS tests/kernels/simt/tile.cu kernels/nvcc.sh

@@ -17,11 +17,12 @@
 
 namespace kernels {
 
-using Op = std::variant<Dequantise, DrawTime, Perturb, DropLabels, TimeEmbedding, FourierEmbedding, FourierFeatures,
-                        FourierFeaturesGradient, LabelEmbedding, LabelEmbeddingGradient, Linear, LinearDataGradient,
-                        LinearWeightGradient, Silu, SiluGradient, AddScaled, Affine, ScaleImages, Concatenate, Resize,
-                        ResizeGradient, Conv, ConvDataGradient, ConvWeightGradient, NormCoefficients, NormGradient,
-                        Attention, AttentionGradient, NoiseLoss, NoiseLossGradient, AdamStep, Exchange>;
+using Op =
+    std::variant<Dequantise, DrawTime, Perturb, DropLabels, TimeEmbedding, FourierEmbedding, FourierFeatures,
+                 FourierFeaturesGradient, LabelEmbedding, LabelEmbeddingGradient, Linear, LinearDataGradient,
+                 LinearWeightGradient, Silu, SiluGradient, AddScaled, Affine, ScaleImages, Concatenate, Resize,
+                 ResizeGradient, Conv, ConvDataGradient, ConvWeightGradient, NormCoefficients, NormGradient, Attention,
+                 AttentionGradient, NoiseLoss, NoiseLossGradient, AddTerms, SquareSums, AdamStep, Exchange>;
 
 /// Calls f(operand) with each present operand of the record, as In&, Out& or InOut&.
 template <typename F>

@@ -14,22 +14,32 @@ std::uint32_t elements_per_image(const Tensor& images) {
 
 }  // namespace
 
+void check_dequantise(const Dequantise& op) {
+  const Shape& from = op.pixels.shape;
+  ensure(Shape{op.x.shape[0], from[1], from[2], from[3]} == op.x.shape && op.positions.shape[0] == op.x.shape[0],
+         "Dequantise keeps the shape");
+  ensure(op.samples ? op.samples.shape == op.positions.shape : from == op.x.shape,
+         "Dequantise takes each image, or is told which");
+}
+
 Step prepare(const Dequantise& op, const CpuContext& context) {
-  ensure(op.pixels.shape == op.x.shape && op.positions.shape[0] == op.x.shape[0], "Dequantise keeps the shape");
+  check_dequantise(op);
   return {.run = [op, threads = context.threads](const Memory& memory) {
     const std::uint8_t* pixels = memory.at<std::uint8_t>(op.pixels);
-    const std::int64_t* positions = memory.at<std::int64_t>(op.positions);
+    const std::int64_t *positions = memory.at<std::int64_t>(op.positions),
+                       *samples = memory.at<std::int64_t>(op.samples);
     float *x = memory.at<float>(op.x), *mirrored = memory.at<float>(op.mirrored);
     const auto width = static_cast<std::uint32_t>(op.x.shape[2]), channels = static_cast<std::uint32_t>(op.x.shape[3]),
                count = elements_per_image(op.x);
     parallel_for(threads, op.x.shape[0], [&](std::int64_t n) {
       const bool mirror = op.flip == Flip::random && draw_mirrored(op.seed, positions[n]);
       if (mirrored) mirrored[n] = mirror ? 1.0f : 0.0f;
+      const std::uint8_t* const image = pixels + (samples ? samples[n] : n) * count;
       for (std::uint32_t first = 0; first < count; first += 4) {
         const Words words = draw_dequantisation(op.seed, positions[n], first / 4);
         for (std::uint32_t i = first; i < std::min(first + 4, count); ++i) {
           const std::uint32_t from = mirror ? mirrored_element(i, width, channels) : i;
-          const float level = static_cast<float>(pixels[n * count + from]);
+          const float level = static_cast<float>(image[from]);
           x[n * count + i] = op.range.value(level + uniform_float(words.word[i - first]));
         }
       }

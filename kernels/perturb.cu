@@ -26,9 +26,10 @@ struct Images {
 template <bool whole>
 __global__ void __launch_bounds__(block_threads)
     dequantise(Images images, std::uint64_t seed, Flip flip, PixelRange range, const std::uint8_t* pixels,
-               const std::int64_t* positions, float* x, float* mirrored) {
+               const std::int64_t* samples, const std::int64_t* positions, float* x, float* mirrored) {
   for (std::int64_t p = first_item(); p < images.packs; p += item_stride()) {
     const std::int64_t n = images.image(p), position = positions[n], begin = n * images.count;
+    const std::uint8_t* const image = pixels + (samples ? samples[n] : n) * images.count;
     const std::uint32_t first = images.first(p);
     const bool mirror = flip == Flip::random && draw_mirrored(seed, position);
     if (mirrored && first == 0) mirrored[n] = mirror ? 1.0f : 0.0f;
@@ -38,7 +39,7 @@ __global__ void __launch_bounds__(block_threads)
       for (std::uint32_t i = 0; i < 4 && (whole || first + j + i < images.count); ++i) {
         const std::uint32_t to = first + j + i;
         const std::uint32_t from = mirror ? mirrored_element(to, images.width, images.channels) : to;
-        out.value[j + i] = range.value(static_cast<float>(pixels[begin + from]) + uniform_float(words.word[i]));
+        out.value[j + i] = range.value(static_cast<float>(image[from]) + uniform_float(words.word[i]));
       }
     }
     store_present<whole>(x + begin + first, out, images.count - first);
@@ -92,15 +93,15 @@ __global__ void __launch_bounds__(block_threads)
 
 template <>
 Step prepare(const Dequantise& op, const GpuContext& context) {
-  ensure(op.pixels.shape == op.x.shape && op.positions.shape[0] == op.x.shape[0], "Dequantise keeps the shape");
+  check_dequantise(op);
   ensure(op.x.element == Element::f32, "dequantised pixels are in f32: bf16 would round them");
   return {.run = [op, images = Images(op.x), stream = context.stream](const Memory& memory) {
     float* const x = memory.at<float>(op.x);
     with_width({images.count}, {x}, [&](auto width) {
-      launch<dequantise<width == full_width>>(blocks_for(images.packs), block_threads, 0, stream, images, op.seed,
-                                              op.flip, op.range, memory.at<const std::uint8_t>(op.pixels),
-                                              memory.at<const std::int64_t>(op.positions), x,
-                                              memory.at<float>(op.mirrored));
+      launch<dequantise<width == full_width>>(
+          blocks_for(images.packs), block_threads, 0, stream, images, op.seed, op.flip, op.range,
+          memory.at<const std::uint8_t>(op.pixels), memory.at<const std::int64_t>(op.samples),
+          memory.at<const std::int64_t>(op.positions), x, memory.at<float>(op.mirrored));
     });
   }};
 }

@@ -14,14 +14,15 @@ enum class Flip : std::uint8_t { never, random };
 
 /// x = range.low + range.width (pixel + u)/256 with u uniform in [0,1), fresh for each global position; with
 /// Flip::random mirrored in w with probability 1/2. pixels[n,h,w,c] u8, positions[n] i64, x[n,h,w,c]; mirrored[n,1]
-/// (optional) is 1 where that happened and 0 elsewhere.
+/// (optional) is 1 where that happened and 0 elsewhere. With samples[n] i64 (optional), image i is pixels[samples[i]],
+/// of as many images as there are.
 struct Dequantise {
-  In pixels, positions;
+  In pixels, samples, positions;
   std::uint64_t seed = 0;
   Flip flip = Flip::never;
   PixelRange range;
   Out x, mirrored;
-  auto operands() { return std::tie(pixels, positions, x, mirrored); }
+  auto operands() { return std::tie(pixels, samples, positions, x, mirrored); }
 };
 
 /// A time for each image, stratified over the global batch: image p has u = frac(u0(step) + (p mod global_batch) /
@@ -55,6 +56,8 @@ struct DropLabels {
   Out y;
   auto operands() { return std::tie(labels, positions, y); }
 };
+
+void check_dequantise(const Dequantise& op);
 
 Step prepare(const Dequantise&, const CpuContext&);
 Step prepare(const DrawTime&, const CpuContext&);

@@ -1,6 +1,8 @@
-// One optimiser step over a range of the flat parameter space.
+// From the gradients of micro-batches to the next weights, on ranges of the flat parameter space.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <tuple>
 
@@ -9,6 +11,49 @@
 #include "kernels/tensor.h"
 
 namespace kernels {
+
+/// sum += terms[0], then += terms[1] and so on; then copy = sum. All [n] f32 and
+/// aligned to 16 bytes. There are as many terms as are present, from the first on.
+struct AddTerms {
+  static constexpr std::size_t most = 8;
+  std::array<In, most> terms;
+  InOut sum;
+  Out copy;  // may be absent
+  auto operands() {
+    return std::apply([this](auto&... term) { return std::tie(term..., sum, copy); }, terms);
+  }
+};
+
+/// How sums of squares divide a vector of `total` elements, so that a vector that is cut in any multiples of a block
+/// has the bits of the whole one: by blocks of 64 elements, these by chunks of 64 Ki elements.
+struct SquareBlocks {
+  static constexpr std::int64_t block = 64, chunk = 64 * 1024;
+};
+
+/// Elements [begin, end) of one chunk of a vector: the whole chunk gives one number, a part of it one for each block.
+struct SquarePart {
+  std::int64_t begin, end;
+  bool is_whole, ends_chunk;
+  constexpr std::int64_t numbers() const { return is_whole ? 1 : (end - begin) / SquareBlocks::block; }
+};
+/// The part with which elements [begin, end) of a vector of `total` begin.
+constexpr SquarePart first_square_part(std::int64_t begin, std::int64_t end, std::int64_t total) {
+  const std::int64_t chunk = begin / SquareBlocks::chunk * SquareBlocks::chunk,
+                     chunk_end = std::min(chunk + SquareBlocks::chunk, total);
+  const bool ends_chunk = end >= chunk_end;
+  return {begin, std::min(chunk_end, end), ends_chunk && begin == chunk, ends_chunk};
+}
+/// How many numbers they give.
+std::int64_t square_numbers(std::int64_t begin, std::int64_t end, std::int64_t total);
+
+/// The numbers, f64, of all parts of `values`, f32, which are the elements from `begin` on of a vector of `total`. A
+/// block is summed in eight lanes, ((l0+l1)+(l2+l3))+((l4+l5)+(l6+l7)), and a chunk block after block.
+struct SquareSums {
+  In values;
+  Out numbers;
+  std::int64_t begin = 0, total = 0;
+  auto operands() { return std::tie(values, numbers); }
+};
 
 /// What changes from step to step, in the tensor `settings` of AdamStep, [5] f32.
 enum class AdamSetting : std::uint8_t {
@@ -65,6 +110,12 @@ struct Exchange {
   auto operands() { return std::tie(data); }
 };
 
+/// The one check of both devices: the numbers are as many as the parts give.
+void check_squares(const SquareSums& op);
+void check_terms(const AddTerms& op);
+
+Step prepare(const AddTerms&, const CpuContext&);
+Step prepare(const SquareSums&, const CpuContext&);
 Step prepare(const AdamStep&, const CpuContext&);
 Step prepare(const Exchange&, const CpuContext&);
 

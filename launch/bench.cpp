@@ -13,7 +13,8 @@ void add_bench(CLI::App& app, Action& chosen) {
     auto flags = std::make_shared<BenchFlags>();
     add_config_flags(*command, flags->config);
     command->add_option("--runs", flags->runs, "Runs; the fastest counts")->check(at_least(1))->capture_default_str();
-    if (act != bench_reduction) add_device_flag(*command, flags->device);
+    add_device_flag(*command, flags->device);
+    if (act == bench_reduction) add_collectives_flags(*command, flags->exchange);
     if (act == bench_step) add_trace_flag(*command, flags->trace, "Write when every record of one step ran");
     command->callback(
         [flags, act, &chosen] { chosen = [flags, act](Session& session) { return act(*flags, session); }; });

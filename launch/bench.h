@@ -13,6 +13,7 @@ struct BenchFlags {
   ConfigFlags config;
   int runs = 5;
   std::string device = "cpu", trace;
+  CollectivesFlags exchange;
 };
 
 /// Times a training step by kind of record, beside the least that this machine needs.

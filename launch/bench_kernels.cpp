@@ -55,7 +55,7 @@ int bench_kernels(const BenchFlags& flags, Session& session) {
   const core::config::RunConfig config = load(flags.config, session);
   const auto device = open_device(flags.device, config.training().threads(), session.communicator());
   std::vector<double> seconds;
-  Program program = core::objective::record_training(config, kernels::Mode::overwrite).program;
+  Program program = core::objective::record_training(config).program;
   if (device->residence() == kernels::Residence::device) {
     TrainingStep step(config, device);
     step.run_micro_batch();

@@ -3,8 +3,8 @@
 
 #include "core/config/load.h"
 #include "core/objective/training_program.h"
-#include "core/program/exchange.h"
 #include "distributed/binding.h"
+#include "distributed/devices.h"
 #include "distributed/initial_weights.h"
 #include "distributed/metrics.h"
 #include "distributed/reducer.h"
@@ -13,6 +13,7 @@
 namespace launch {
 namespace {
 
+using core::program::Exchanging;
 using distributed::Reduction;
 
 /// Seconds of one step's parts, on the slowest rank.
@@ -23,45 +24,39 @@ struct Times {
 /// The micro-batches of one rank, with or without the exchange.
 class Step {
  public:
-  Step(const core::config::RunConfig& config, distributed::Communicator& communicator, Reduction reduction)
-      : training_(core::objective::record_training(config, kernels::Mode::overwrite)),
+  Step(const core::config::RunConfig& config, distributed::Communicator& communicator,
+       kernels::Collectives& collectives, std::shared_ptr<kernels::Device> device, Reduction reduction)
+      : training_(core::objective::record_training(config)),
         parameters_(distributed::layout_of(training_.program.parameters()), distributed::Sharding::none,
                     communicator.rank(), communicator.size()),
-        device_(kernels::make_cpu_device(config.training().threads())),
+        device_(std::move(device)),
         on_device_(parameters_, device_),
-        reducer_(communicator, parameters_, reduction, config.training().micro_batches(),
-                 std::int64_t{config.training().bucket_kib()} * 1024 / 4) {
-    std::vector<std::vector<core::program::Tensor>> buckets;
-    for (const distributed::Bucket& bucket : reducer_.buckets()) {
-      buckets.emplace_back(training_.gradients.begin() + bucket.first_tensor,
-                           training_.gradients.begin() + bucket.last_tensor + 1);
-    }
-    if (!buckets.empty()) core::program::insert_exchanges(training_.program, buckets);
-    const auto exchange = [this](int topic, std::span<float>) {
-      if (!exchanging_) return;
-      if (topic >= 0) reducer_.bucket_ready(topic);
-      reducer_.progress();
-    };
-    executor_ = std::make_unique<core::program::Executor>(training_.program, device_, exchange);
+        reducer_(communicator, collectives, device_, parameters_, on_device_.gradient, reduction,
+                 config.training().micro_batches(), std::int64_t{config.training().bucket_kib()} * 1024 / 4) {
+    const auto exchange = distributed::exchange_within(training_, reducer_, [](double) {});
+    within_ = exchange ? Exchanging::yes : Exchanging::no;
+    executor_ = std::make_unique<core::program::Executor>(
+        core::program::stored(training_.program, distributed::storage_of(config, *device_)), device_, exchange);
     distributed::initialise(training_.program, config.seed(), parameters_.layout(), parameters_.weights());
+    on_device_.state_to_device();
     distributed::bind_flat(*executor_, training_, parameters_.layout(), on_device_);
   }
 
   void compute() {
-    exchanging_ = false;
-    for (int i = 0; i < reducer_.micro_batches().count(); ++i) executor_->run();
+    for (int i = 0; i < reducer_.micro_batches().count(); ++i) executor_->run(Exchanging::no);
+    device_->finish();
   }
   void exchange() {
-    exchanging_ = false;
     for (int i = reducer_.micro_batches().begin; i < reducer_.micro_batches().end; ++i) reducer_.add(i);
+    reducer_.exchange();
     reducer_.finish();
   }
   void whole() {
-    exchanging_ = true;
     for (int i = reducer_.micro_batches().begin; i < reducer_.micro_batches().end; ++i) {
-      executor_->run();
+      executor_->run(i + 1 == reducer_.micro_batches().end ? within_ : Exchanging::no);
       reducer_.add(i);
     }
+    if (within_ == Exchanging::no) reducer_.exchange();
     reducer_.finish();
   }
   double gradient_mib() const { return static_cast<double>(parameters_.layout().total) * 4 / (1 << 20); }
@@ -72,8 +67,8 @@ class Step {
   std::shared_ptr<kernels::Device> device_;
   distributed::MirroredParameters on_device_;
   distributed::Reducer reducer_;
+  Exchanging within_ = Exchanging::no;  // the program of the last micro-batch
   std::unique_ptr<core::program::Executor> executor_;
-  bool exchanging_ = false;
 };
 
 Times measure(Step& step, distributed::Communicator& communicator, int runs) {
@@ -101,9 +96,11 @@ int bench_reduction(const BenchFlags& flags, Session& session) {
   const core::config::RunConfig config = load(flags.config, session);
   distributed::Communicator& communicator = session.communicator();
   kernels::require(communicator.size() > 1, "bench reduction: one rank exchanges nothing; start it under mpirun -n 2");
+  const auto device = open_device(flags.device, config.training().threads(), communicator, flags.exchange.share_gpus);
+  const auto collectives = open_collectives(flags.exchange, communicator, device);
   for (const auto& [name, reduction] :
        {std::pair("DETERMINISTIC", Reduction::deterministic), std::pair("FAST", Reduction::fast)}) {
-    Step step(config, communicator, reduction);
+    Step step(config, communicator, *collectives, device, reduction);
     const Times t = measure(step, communicator, flags.runs);
     if (communicator.rank() != 0) continue;
     const double exposed = std::max(0.0, t.step - t.compute);

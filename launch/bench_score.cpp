@@ -12,7 +12,7 @@ namespace launch {
 int bench_score(const BenchFlags& flags, Session& session) {
   const core::config::RunConfig config = load(flags.config, session);
   const auto device = open_device(flags.device, config.training().threads(), session.communicator());
-  const auto training = core::objective::record_training(config, kernels::Mode::overwrite);
+  const auto training = core::objective::record_training(config);
   const distributed::Layout layout = distributed::layout_of(training.program.parameters());
   const distributed::Floats weights(layout.total);
   distributed::initialise(training.program, config.seed(), layout, weights.span());

@@ -24,6 +24,9 @@ void add_run_flags(CLI::App& command, RunFlags& flags);
 /// --device cpu|cuda|auto.
 void add_device_flag(CLI::App& command, std::string& device);
 
+/// --collectives auto|nccl|mpi and --share-gpus.
+void add_collectives_flags(CLI::App& command, CollectivesFlags& flags);
+
 /// --trace FILE.
 void add_trace_flag(CLI::App& command, std::string& file, const std::string& help);
 

@@ -23,6 +23,19 @@ void add_device_flag(CLI::App& command, std::string& device) {
       ->capture_default_str();
 }
 
+void add_collectives_flags(CLI::App& command, CollectivesFlags& flags) {
+  command
+      .add_option("--collectives", flags.collectives,
+                  "What moves gradients between ranks: nccl from GPU to GPU, mpi by way of the host's memory, or nccl "
+                  "for several ranks on GPUs and else mpi (auto)")
+      ->check(CLI::IsMember({"auto", "nccl", "mpi"}))
+      ->capture_default_str();
+  command
+      .add_flag("--share-gpus", flags.share_gpus,
+                "Where a node has more ranks than GPUs, let ranks share them; auto then means mpi")
+      ->disable_flag_override();
+}
+
 void add_trace_flag(CLI::App& command, std::string& file, const std::string& help) {
   command.add_option("--trace", file, help + ", as JSON for ui.perfetto.dev or chrome://tracing")->type_name("FILE");
 }

@@ -29,11 +29,12 @@ std::string host() {
 
 }  // namespace
 
-Job this_job(int ranks, int threads) {
+Job this_job(int ranks, int threads, const std::string& device) {
   return {.started = fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::gmtime(std::time(nullptr))),
           .version = SCOREMLE_VERSION,
           .host = host(),
           .processor = processor(),
+          .device = device,
           .cores = static_cast<int>(std::thread::hardware_concurrency()),
           .ranks = ranks,
           .threads = threads};
@@ -44,7 +45,7 @@ void append_job(const std::filesystem::path& run, const Job& job) {
   std::ofstream out(file, std::ios::app);
   out << nlohmann::json{{"started", job.started},     {"version", job.version}, {"host", job.host},
                         {"processor", job.processor}, {"cores", job.cores},     {"ranks", job.ranks},
-                        {"threads", job.threads}}
+                        {"threads", job.threads},     {"device", job.device}}
              .dump()
       << std::endl;
   kernels::require(out.good(), "{}: cannot be written", file.string());
@@ -61,6 +62,7 @@ std::vector<Job> read_jobs(const std::filesystem::path& run) {
                       .version = job.at("version"),
                       .host = job.at("host"),
                       .processor = job.at("processor"),
+                      .device = job.value("device", ""),
                       .cores = job.at("cores"),
                       .ranks = job.at("ranks"),
                       .threads = job.at("threads")});

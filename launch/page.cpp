@@ -96,11 +96,11 @@ std::string samples_of(const std::string& png) {
 std::string environment_of(const std::vector<Job>& jobs) {
   std::string html =
       R"(<h2>Environment</h2><div class="card wide"><table><thead><tr><th>started (UTC)</th><th>ranks × threads</th>)"
-      R"(<th>processor</th><th>host</th><th>scoremle</th></tr></thead><tbody>)";
+      R"(<th>device</th><th>processor</th><th>host</th><th>scoremle</th></tr></thead><tbody>)";
   for (const Job& job : jobs) {
-    html += fmt::format("<tr><td>{}</td><td>{} × {}</td><td>{}, {} threads</td><td>{}</td><td>{}</td></tr>",
-                        escaped(job.started), job.ranks, job.threads, escaped(job.processor), job.cores,
-                        escaped(job.host), escaped(job.version));
+    html += fmt::format("<tr><td>{}</td><td>{} × {}</td><td>{}</td><td>{}, {} threads</td><td>{}</td><td>{}</td></tr>",
+                        escaped(job.started), job.ranks, job.threads, escaped(job.device), escaped(job.processor),
+                        job.cores, escaped(job.host), escaped(job.version));
   }
   return html + "</tbody></table></div>";
 }

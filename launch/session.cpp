@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "core/config/load.h"
+#include "distributed/collectives.h"
 #include "distributed/devices.h"
 
 namespace launch {
@@ -17,16 +18,31 @@ distributed::Communicator& Session::communicator() {
 }
 
 std::shared_ptr<kernels::Device> open_device(const std::string& flag, int threads,
-                                             distributed::Communicator& communicator) {
+                                             distributed::Communicator& communicator, bool share_gpus) {
   using distributed::DeviceChoice;
+  using distributed::GpuSharing;
   if (flag == "cpu") return distributed::choose_device(DeviceChoice::cpu, threads, communicator).device;
-  const auto chosen =
-      distributed::choose_device(flag == "cuda" ? DeviceChoice::cuda : DeviceChoice::automatic, threads, communicator);
+  const auto chosen = distributed::choose_device(flag == "cuda" ? DeviceChoice::cuda : DeviceChoice::automatic, threads,
+                                                 communicator, share_gpus ? GpuSharing::yes : GpuSharing::no);
   if (communicator.rank() == 0) {
     fmt::print("device: {}{}\n", chosen.device->name(), chosen.reason.empty() ? "" : ", for " + chosen.reason);
     std::fflush(stdout);
   }
   return chosen.device;
+}
+
+std::unique_ptr<kernels::Collectives> open_collectives(const CollectivesFlags& flags,
+                                                       distributed::Communicator& communicator,
+                                                       const std::shared_ptr<kernels::Device>& device) {
+  using distributed::CollectivesChoice;
+  const bool automatic = flags.collectives == "auto" && !flags.share_gpus;  // NCCL refuses to share
+  const CollectivesChoice choice = automatic                     ? CollectivesChoice::automatic
+                                   : flags.collectives == "nccl" ? CollectivesChoice::nccl
+                                                                 : CollectivesChoice::mpi;
+  auto collectives = distributed::make_collectives(choice, communicator, device);
+  if (communicator.rank() == 0 && device->residence() == kernels::Residence::device)
+    fmt::print("gradients are exchanged by {}\n", collectives->name());
+  return collectives;
 }
 
 void require_one_process(Session& session, const char* command) {

@@ -33,7 +33,19 @@ using Action = std::function<int(Session&)>;
 /// The device that the flag --device names: "cpu", "cuda" or "auto". Rank 0 says which it became, and why, unless "cpu"
 /// was asked for. Throws InputError as distributed::choose_device says. Collective.
 std::shared_ptr<kernels::Device> open_device(const std::string& flag, int threads,
-                                             distributed::Communicator& communicator);
+                                             distributed::Communicator& communicator, bool share_gpus = false);
+
+/// How ranks exchange gradients: --collectives "auto", "nccl" or "mpi", and --share-gpus.
+struct CollectivesFlags {
+  std::string collectives = "auto";
+  bool share_gpus = false;
+};
+
+/// Where there are GPUs, rank 0 says what it became. Throws InputError as distributed::make_collectives says.
+/// Collective.
+std::unique_ptr<kernels::Collectives> open_collectives(const CollectivesFlags& flags,
+                                                       distributed::Communicator& communicator,
+                                                       const std::shared_ptr<kernels::Device>& device);
 
 /// --config and --set of the commands that read a config.
 struct ConfigFlags {

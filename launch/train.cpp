@@ -22,14 +22,16 @@ namespace {
 
 struct TrainFlags {
   ConfigFlags config;
+  CollectivesFlags exchange;
   std::string device = "cpu", init_from, trace;
+  std::int64_t rank_timeout = 1800;
   bool resume = false;
   bool dry_run = false;
 };
 
 /// Prints what would run, and what it would cost.
 int describe_run(const core::config::RunConfig& config, const std::shared_ptr<kernels::Device>& device) {
-  const auto training = core::objective::record_training(config, kernels::Mode::overwrite);
+  const auto training = core::objective::record_training(config);
   const core::program::Executor executor(
       core::program::stored(training.program, distributed::storage_of(config, *device)), device);
   std::cout << core::config::text(config) << '\n' << core::program::describe(training.program, executor.plan());
@@ -73,11 +75,12 @@ void settle_origin(const TrainFlags& flags, distributed::Communicator& communica
 int train(const TrainFlags& flags, Session& session) {
   core::config::RunConfig config = config_of(flags, session);
   distributed::Communicator& communicator = session.communicator();
-  const auto device = open_device(flags.device, config.training().threads(), communicator);
+  const auto device = open_device(flags.device, config.training().threads(), communicator, flags.exchange.share_gpus);
   if (flags.dry_run) return communicator.rank() == 0 ? describe_run(config, device) : 0;
   if (!flags.trace.empty()) require_writable(flags.trace);
   core::config::require_source(config.data().training(), "data.training");
   distributed::storage_of(config, *device);
+  const auto collectives = open_collectives(flags.exchange, communicator, device);
   settle_origin(flags, communicator, config);
   distributed::catch_interrupts();
   omp_set_num_threads(config.training().threads());
@@ -91,12 +94,14 @@ int train(const TrainFlags& flags, Session& session) {
     std::cout << "ranks: " << communicator.size() << " of " << config.training().threads() << " threads\n"
               << std::flush;
   }
-  distributed::Trainer trainer(config, communicator, device, training, heldout ? &*heldout : nullptr,
+  distributed::Trainer trainer(config, communicator, *collectives, device, training, heldout ? &*heldout : nullptr,
                                flags.resume ? distributed::Start::resume : distributed::Start::fresh);
   if (!flags.trace.empty()) trainer.trace(flags.trace);
   if (communicator.rank() == 0) {
-    append_job(config.training().directory(), this_job(communicator.size(), config.training().threads()));
+    append_job(config.training().directory(),
+               this_job(communicator.size(), config.training().threads(), device->name()));
   }
+  communicator.set_patience(static_cast<double>(flags.rank_timeout));
   return trainer.run();
 }
 
@@ -108,6 +113,12 @@ void add_train(CLI::App& app, Action& chosen) {
   auto flags = std::make_shared<TrainFlags>();
   add_config_flags(*command, flags->config);
   add_device_flag(*command, flags->device);
+  add_collectives_flags(*command, flags->exchange);
+  command
+      ->add_option("--rank-timeout", flags->rank_timeout,
+                   "Seconds that ranks wait for one of them before the run ends and names it; 0: for ever")
+      ->check(at_least(0))
+      ->capture_default_str();
   command
       ->add_option(
           "--init-from", flags->init_from,

@@ -21,12 +21,13 @@ class TrainingStep {
   static constexpr const char* update_name = "norm, clip, Adam, EMA";
 
   TrainingStep(const core::config::RunConfig& config, const std::shared_ptr<kernels::Device>& device)
-      : training_(core::objective::record_training(config, kernels::Mode::overwrite)),
+      : training_(core::objective::record_training(config)),
         program_(core::program::stored(training_.program, distributed::storage_of(config, *device))),
         executor_(program_, device),
         communicator_(distributed::make_solo_communicator()),
         parameters_(distributed::layout_of(program_.parameters()), distributed::Sharding::none, 0, 1),
         on_device_(parameters_, device),
+        norm_(*communicator_, device, on_device_.gradient.device()),
         optimizer_(config, on_device_, parameters_.range(), device) {
     distributed::initialise(program_, config.seed(), parameters_.layout(), parameters_.weights());
     on_device_.state_to_device();
@@ -39,8 +40,8 @@ class TrainingStep {
   }
   void update(distributed::Timeline* timeline = nullptr) {
     const distributed::Timeline::Span span(timeline, update_name);
-    on_device_.gradient.to_host();
-    optimizer_.step(0, std::sqrt(distributed::squared_norm(*communicator_, parameters_.gradient())));
+    norm_.start();
+    optimizer_.step(0, std::sqrt(norm_.finish()));
     executor_.device().finish();
   }
   /// The gradient is read twice, weights, both moments and the averaged weights are read and written.
@@ -55,6 +56,7 @@ class TrainingStep {
   std::unique_ptr<distributed::Communicator> communicator_;
   distributed::Parameters parameters_;
   distributed::MirroredParameters on_device_;
+  distributed::SquaredNorm norm_;
   distributed::Optimizer optimizer_;
 };
 

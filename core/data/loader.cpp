@@ -41,6 +41,7 @@ void Loader::fill(std::int64_t step, std::int64_t first, std::int64_t count, std
     positions[at] = step * global_batch_ + first + i;
     const Permutation permutation(seed_, static_cast<std::uint64_t>(positions[at] / size), size);
     samples[at] = permutation(positions[at] % size);
+    if (pixels.empty()) continue;
     dataset_.read(samples[at], pixels.subspan(at * static_cast<std::size_t>(each), static_cast<std::size_t>(each)));
   }
 }

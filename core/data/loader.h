@@ -30,7 +30,7 @@ class Loader {
       : dataset_(dataset), seed_(seed), global_batch_(global_batch) {}
 
   /// Images first..first+count-1 of the step's global batch: their pixels[count,h,w,c], their indices in the data set,
-  /// and their global positions.
+  /// and their global positions. Where `pixels` is empty none are read.
   void fill(std::int64_t step, std::int64_t first, std::int64_t count, std::span<std::uint8_t> pixels,
             std::span<std::int64_t> samples, std::span<std::int64_t> positions) const;
 

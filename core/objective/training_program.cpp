@@ -11,7 +11,7 @@ using program::Role;
 using program::Seed;
 using program::Tensor;
 
-TrainingProgram record_training(const config::RunConfig& config, kernels::Mode parameter_mode) {
+TrainingProgram record_training(const config::RunConfig& config, std::int64_t resident_images) {
   const model::UNetSpec spec = model::unet_spec(config);
   const std::int64_t b = config.training().micro_batch_images(), size = spec.image_size, c = spec.image_channels;
   const auto seed = static_cast<std::uint64_t>(config.seed());
@@ -19,13 +19,15 @@ TrainingProgram record_training(const config::RunConfig& config, kernels::Mode p
 
   TrainingProgram t;
   program::Program& p = t.program;
-  t.pixels = p.input("pixels", {b, size, size, c}, Element::u8);
+  t.pixels = p.input("pixels", {resident_images > 0 ? resident_images : b, size, size, c}, Element::u8);
+  if (resident_images > 0) t.samples = p.input("samples", {b}, Element::i64);
   t.positions = p.input("positions", {b}, Element::i64);
   t.loss_gradient = p.input("loss gradient", {b});
 
   const Tensor x = p.tensor("x", {b, size, size, c});
   const Tensor mirrored = spec.told_mirrored ? p.tensor("mirrored", {b, 1}) : Tensor();
   p.record(kernels::Dequantise{.pixels = t.pixels,
+                               .samples = t.samples,
                                .positions = t.positions,
                                .seed = seed,
                                .flip = config.data().horizontal_flip() ? kernels::Flip::random : kernels::Flip::never,
@@ -72,7 +74,7 @@ TrainingProgram record_training(const config::RunConfig& config, kernels::Mode p
   const bool recompute = config.training().recompute() == config::BLOCKS;
   t.gradients =
       program::differentiate(p, seeds, parameters,
-                             {.parameter_mode = parameter_mode,
+                             {.parameter_mode = kernels::Mode::overwrite,
                               .recompute = recompute ? program::Recompute::segments : program::Recompute::keep});
   return t;
 }

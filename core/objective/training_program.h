@@ -12,7 +12,8 @@ namespace core::objective {
 /// What the caller fills before a run and reads after it. b is the number of images of a micro-batch.
 struct TrainingProgram {
   program::Program program;
-  program::Tensor pixels;         // in: [b,h,w,c] u8
+  program::Tensor pixels;         // in: [b,h,w,c] u8, or those of all resident images
+  program::Tensor samples;        // in: [b] i64, which of the resident images are taken; else absent
   program::Tensor labels;         // in: [b] i64, the images' classes; absent where model.classes is 0
   program::Tensor positions;      // in: [b] i64, the images' global positions: the key of all that is random about them
   program::Tensor loss_gradient;  // in: [b], what each image's loss counts for in the sum that is minimised
@@ -21,7 +22,8 @@ struct TrainingProgram {
 };
 
 /// Records dequantise → flip → time → noise → perturb → UNet → weighted residual → loss, and its reverse with respect
-/// to every parameter. `config` is valid (core::config::load_valid).
-TrainingProgram record_training(const config::RunConfig& config, kernels::Mode parameter_mode);
+/// to every parameter. `config` is valid (core::config::load_valid). Where some number of images is resident they are
+/// uploaded once, before the first run.
+TrainingProgram record_training(const config::RunConfig& config, std::int64_t resident_images = 0);
 
 }  // namespace core::objective

@@ -22,6 +22,8 @@ void insert_exchanges(Program& program, std::span<const std::vector<Tensor>> buc
     for (const Tensor& gradient : buckets[k]) complete = std::max(complete, last_write.at(gradient.id));
     after[complete].push_back(kernels::Exchange{.topic = static_cast<int>(k), .data = buckets[k].front()});
   }
+  after[program.ops().size() - 1].push_back(
+      kernels::Exchange{.topic = static_cast<int>(buckets.size()), .data = buckets.back().front()});
   program.insert(after);
 }
 

@@ -9,8 +9,8 @@
 namespace core::program {
 
 /// Inserts after the record that completes the last gradient of buckets[k] an Exchange with topic k and the bucket's
-/// first tensor, and after every other record that writes a gradient an Exchange with topic -1: a moment to let
-/// messages move.
+/// first tensor, after every other record that writes a gradient an Exchange with topic -1: a moment to let messages
+/// move, and at the end one whose topic is the number of buckets.
 void insert_exchanges(Program& program, std::span<const std::vector<Tensor>> buckets);
 
 }  // namespace core::program

@@ -45,31 +45,32 @@ void Executor::bind(const Tensor& tensor, std::span<float> memory) {
                   "only parameters and gradients are bound");
   kernels::ensure(std::ssize(memory) == tensor.shape.elements(), "a tensor is bound to as many elements as it has");
   base(tensor) = reinterpret_cast<std::byte*>(memory.data());
-  replay_ = {};
+  replays_ = {};
 }
 
-void Executor::run() {
-  if (!replay_) {
+void Executor::run(Exchanging exchanging) {
+  std::function<void()>& replay = replays_[static_cast<std::size_t>(exchanging)];
+  if (!replay) {
     ensure_bound();
-    replay_ = device_->capture([this] {
-      for (std::size_t i = 0; i < steps_.size(); ++i) run_step(i);
+    replay = device_->capture([this, exchanging] {
+      for (std::size_t i = 0; i < steps_.size(); ++i) run_step(i, exchanging);
     });
   }
-  replay_();
+  replay();
 }
 
-std::vector<double> Executor::run_timed() {
+std::vector<double> Executor::run_timed(Exchanging exchanging) {
   ensure_bound();
   std::vector<kernels::Device::Part> parts;
   for (std::size_t i = 0; i < steps_.size(); ++i)
-    parts.push_back({kernels::name(program_.ops()[i]), [this, i] { run_step(i); }});
+    parts.push_back({kernels::name(program_.ops()[i]), [this, i, exchanging] { run_step(i, exchanging); }});
   return device_->time(parts);
 }
 
 std::optional<NonFinite> Executor::find_non_finite() {
   ensure_bound();
   for (std::size_t i = 0; i < steps_.size(); ++i) {
-    run_step(i);
+    run_step(i, Exchanging::no);
     std::optional<NonFinite> found;
     Op op = program_.ops()[i];
     kernels::for_each_operand(op, [&]<typename Operand>(Operand& operand) {
@@ -102,7 +103,8 @@ void Executor::ensure_bound() {
   }
 }
 
-void Executor::run_step(std::size_t record) {
+void Executor::run_step(std::size_t record, Exchanging exchanging) {
+  if (exchanging == Exchanging::no && std::holds_alternative<kernels::Exchange>(program_.ops()[record])) return;
   steps_[record].run({.base = base_, .scratch = arena_.get() + plan_.scratch[record]});
 }
 

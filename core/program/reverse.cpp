@@ -235,6 +235,12 @@ void reverse_of(const AttentionGradient&, Tape&) {
 void reverse_of(const NoiseLossGradient&, Tape&) {
   refuse("NoiseLossGradient");
 }
+void reverse_of(const AddTerms&, Tape&) {
+  refuse("AddTerms");
+}
+void reverse_of(const SquareSums&, Tape&) {
+  refuse("SquareSums");
+}
 void reverse_of(const AdamStep&, Tape&) {
   refuse("AdamStep");
 }

@@ -21,27 +21,52 @@ std::string version_text(int version) {
   return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
 }
 
-std::string name_of(int index, const CublasLt* library) {
+Owned<cudaStream_t> make_stream(int priority = 0) {
+  cudaStream_t stream = nullptr;
+  check(cudaStreamCreateWithPriority(&stream, cudaStreamNonBlocking, priority), "making a stream");
+  return Owned<cudaStream_t>(stream);
+}
+
+/// A process uses one.
+std::string use_gpu(int index, const CublasLt* library) {
+  check(cudaSetDevice(index), "choosing a GPU");
   const std::string gpu = fmt::format("GPU {}, {}", index, properties(index).name);
   if (!library) return fmt::format("{} without {}", gpu, CublasLt::file_name());
   const std::size_t version = library->version();  // as CUBLAS_VERSION is made
   return fmt::format("{} with cuBLASLt {}.{}.{}", gpu, version / 10000, version / 100 % 100, version % 100);
 }
 
-Owned<cudaStream_t> make_stream(int index) {
-  check(cudaSetDevice(index), "choosing a GPU");
-  cudaStream_t stream = nullptr;
-  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a stream");
-  return Owned<cudaStream_t>(stream);
+int highest_priority() {
+  int least = 0, greatest = 0;
+  check(cudaDeviceGetStreamPriorityRange(&least, &greatest), "asking for the priorities of streams");
+  return greatest;
 }
+
+/// Ahead of the main stream's work, which can wait for it but not the other way round.
+class CudaSideStream final : public SideStream {
+ public:
+  explicit CudaSideStream(cudaStream_t main) : main_(main) {}
+  void* handle() const override { return side_.get(); }
+  void fork() override { order(main_, side_.get(), forked_.get()); }
+  void join() override { order(side_.get(), main_, joined_.get()); }
+
+ private:
+  static void order(cudaStream_t first, cudaStream_t then, cudaEvent_t event) {
+    check(cudaEventRecord(event, first), "ordering two streams");
+    check(cudaStreamWaitEvent(then, event, 0), "ordering two streams");
+  }
+  cudaStream_t main_;
+  Owned<cudaStream_t> side_ = make_stream(highest_priority());
+  Owned<cudaEvent_t> forked_ = make_untimed_event(), joined_ = make_untimed_event();
+};
 
 class CudaDevice : public Device {
  public:
   explicit CudaDevice(int index) : CudaDevice(index, CublasLt::load()) {}
   CudaDevice(int index, const std::shared_ptr<const CublasLt>& library)
-      : name_(name_of(index, library.get())),
-        stream_(make_stream(index)),
-        staging_(stream_.get()),
+      : name_(use_gpu(index, library.get())),
+        stream_(make_stream()),
+        staging_(stream_.get(), waiting_),
         blas_(library ? make_blas(library, stream_.get()) : Blas()) {}
   ~CudaDevice() override { cudaStreamSynchronize(stream_.get()); }
 
@@ -49,14 +74,23 @@ class CudaDevice : public Device {
   Residence residence() const override { return Residence::device; }
 
   Step prepare(const Op& op, const OnExchange& exchange) override {
-    ensure(!exchange || !std::holds_alternative<Exchange>(op), "other ranks are not heard in the midst of a graph");
-    const GpuContext context{.stream = stream_.get(), .exchange = {}, .blas = blas_};
+    const GpuContext context{.stream = stream_.get(), .exchange = exchange, .blas = blas_};
     return std::visit([&](const auto& record) { return cuda::prepare(record, context); }, op);
   }
 
   void write(std::byte* to, std::span<const std::byte> from) override { staging_.write(to, from); }
   void read(std::span<std::byte> to, const std::byte* from) override { staging_.read(to, from); }
-  void finish() override { check(cudaStreamSynchronize(stream_.get()), "running a program"); }
+  void finish() override {
+    check(cudaEventRecord(finished_.get(), stream_.get()), "running a program");
+    waiting_.wait_for(finished_.get(), "running a program");
+  }
+  std::optional<std::size_t> free_bytes() const override {
+    std::size_t free = 0, total = 0;
+    check(cudaMemGetInfo(&free, &total), "asking for free memory");
+    return free;
+  }
+  void while_waiting(std::function<void(double seconds)> watch) override { waiting_.watch(std::move(watch)); }
+  std::unique_ptr<SideStream> side_stream() override { return std::make_unique<CudaSideStream>(stream_.get()); }
 
   std::function<void()> capture(std::function<void()> steps) override {
     const Owned<cudaGraph_t> graph = graph_of(steps);
@@ -104,11 +138,6 @@ class CudaDevice : public Device {
     return Owned<cudaGraph_t>(graph);
   }
 
-  std::optional<std::size_t> free_bytes() const override {
-    std::size_t free = 0, total = 0;
-    check(cudaMemGetInfo(&free, &total), "asking for free memory");
-    return free;
-  }
   std::shared_ptr<std::byte> take(std::size_t bytes) override {
     void* memory = nullptr;
     const cudaError_t result = cudaMalloc(&memory, std::max<std::size_t>(bytes, 1));
@@ -122,6 +151,8 @@ class CudaDevice : public Device {
 
   std::string name_;
   Owned<cudaStream_t> stream_;
+  Owned<cudaEvent_t> finished_ = make_untimed_event();
+  Waiting waiting_;
   Staging staging_;
   Blas blas_;
 };
@@ -150,12 +181,16 @@ std::vector<Gpu> gpus() {
   return list;
 }
 
-std::shared_ptr<Device> open(int index) {
-  const cudaDeviceProp found = properties(index);
-  require(found.major == 9 && found.minor == 0,
+void require_capability(int index, const std::string& name, int major, int minor) {
+  require(major == 9 && minor == 0,
           "GPU {}, {}, has compute capability {}.{}, but the kernels are for 9.0 (H100, H200): use one of those, or "
           "--device cpu",
-          index, found.name, found.major, found.minor);
+          index, name, major, minor);
+}
+
+std::shared_ptr<Device> open(int index) {
+  const cudaDeviceProp found = properties(index);
+  require_capability(index, found.name, found.major, found.minor);
   return std::make_shared<CudaDevice>(index);
 }
 

@@ -18,6 +18,9 @@ struct Gpu {
 /// no CUDA in the program, no driver or too old a one, no GPU.
 std::vector<Gpu> gpus();
 
+/// Throws InputError unless the kernels were compiled for this capability.
+void require_capability(int index, const std::string& name, int major, int minor);
+
 /// One of them; a process uses one. Throws InputError where the kernels were not compiled for it.
 std::shared_ptr<Device> open(int index);
 

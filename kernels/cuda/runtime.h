@@ -4,6 +4,8 @@
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
 
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <source_location>
 #include <stdexcept>
@@ -33,5 +35,31 @@ inline Owned<cudaEvent_t> make_event() {
   check(cudaEventCreate(&event), "making an event");
   return Owned<cudaEvent_t>(event);
 }
+inline Owned<cudaEvent_t> make_untimed_event() {
+  cudaEvent_t event = nullptr;
+  check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "making an event");
+  return Owned<cudaEvent_t>(event);
+}
+
+/// Waits for events, and calls the watch every millisecond meanwhile: what they wait for may have failed.
+class Waiting {
+ public:
+  void watch(std::function<void(double seconds)> watch) { watch_ = std::move(watch); }
+  void wait_for(cudaEvent_t event, const char* what) const {
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point begin = Clock::now();
+    cudaError_t state = cudaEventQuery(event);
+    for (auto last = begin; state == cudaErrorNotReady; state = cudaEventQuery(event)) {
+      const Clock::time_point now = Clock::now();
+      if (!watch_ || now - last < std::chrono::milliseconds(1)) continue;
+      watch_(std::chrono::duration<double>(now - begin).count());
+      last = now;
+    }
+    check(state, what);
+  }
+
+ private:
+  std::function<void(double seconds)> watch_;
+};
 
 }  // namespace kernels::cuda

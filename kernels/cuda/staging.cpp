@@ -17,14 +17,15 @@ std::byte* pinned(std::size_t bytes) {
 
 }  // namespace
 
-Staging::Staging(cudaStream_t stream) : stream_(stream) {
-  for (std::size_t i = 0; i < buffers; ++i) ring_.push_back({{pinned(buffer_bytes), &cudaFreeHost}, make_event()});
+Staging::Staging(cudaStream_t stream, const Waiting& waiting) : stream_(stream), waiting_(waiting) {
+  for (std::size_t i = 0; i < buffers; ++i)
+    ring_.push_back({{pinned(buffer_bytes), &cudaFreeHost}, make_untimed_event()});
 }
 
 /// The buffer whose copy was started longest ago, when that copy is done.
 Staging::Buffer& Staging::next() {
   Buffer& buffer = ring_[next_++ % ring_.size()];
-  check(cudaEventSynchronize(buffer.done.get()), "waiting for a copy");
+  waiting_.wait_for(buffer.done.get(), "waiting for a copy");
   return buffer;
 }
 
@@ -48,7 +49,7 @@ void Staging::read(std::span<std::byte> to, const std::byte* from) {
   const auto take = [&] {
     const Piece piece = under_way.front();
     under_way.pop_front();
-    check(cudaEventSynchronize(piece.buffer.done.get()), "copying from the GPU");
+    waiting_.wait_for(piece.buffer.done.get(), "copying from the GPU");
     std::memcpy(piece.to.data(), piece.buffer.memory.get(), piece.to.size());
   };
   for (std::size_t begin = 0; begin < to.size(); begin += buffer_bytes) {

@@ -12,7 +12,8 @@ namespace kernels::cuda {
 /// A ring of pinned buffers, one stream's.
 class Staging {
  public:
-  explicit Staging(cudaStream_t stream);
+  /// `waiting` must outlive it.
+  Staging(cudaStream_t stream, const Waiting& waiting);
 
   /// Returns when `from` has been read; the copy itself waits for its turn in the stream.
   void write(std::byte* to, std::span<const std::byte> from);
@@ -27,6 +28,7 @@ class Staging {
   Buffer& next();
 
   cudaStream_t stream_;
+  const Waiting& waiting_;
   std::vector<Buffer> ring_;
   std::size_t next_ = 0;
 };

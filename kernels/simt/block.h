@@ -89,6 +89,6 @@ class Block {
 };
 
 /// The block that runs now, if any: the names that CUDA builds in have no other way to it.
-inline Block* running = nullptr;
+inline thread_local Block* running = nullptr;
 
 }  // namespace kernels::simt

@@ -1,5 +1,6 @@
 #include "kernels/simt/device.h"
 
+#include <mutex>
 #include <optional>
 
 namespace kernels::simt {
@@ -31,8 +32,10 @@ Device& Device::of(void* stream) {
 }
 
 void Device::run(const Launch& launch) {
+  static std::mutex one_at_a_time;  // arrays of a block are static, and devices may be used by several threads
   try {
     if (const auto reason = refusal(launch)) throw Error(*reason);
+    const std::lock_guard lock(one_at_a_time);
     races_.begin_launch();
     Schedule schedule(options_.order, options_.seed);
     Block block(launch, schedule, fibres_, races_);

@@ -5,20 +5,33 @@
 namespace kernels::simt {
 namespace {
 
+/// Everything is done when it is told, in order.
+class EmulatedSideStream final : public SideStream {
+ public:
+  explicit EmulatedSideStream(void* stream) : stream_(stream) {}
+  void* handle() const override { return stream_; }
+  void fork() override {}
+  void join() override {}
+
+ private:
+  void* stream_;
+};
+
 class EmulatedDevice : public HostDevice {
  public:
   EmulatedDevice(std::size_t memory_bytes, Options options)
       : free_(std::make_shared<std::size_t>(memory_bytes)), stream_(options) {}
   std::string name() const override { return "the emulated GPU"; }
   Residence residence() const override { return Residence::device; }
+  std::unique_ptr<SideStream> side_stream() override { return std::make_unique<EmulatedSideStream>(&stream_); }
 
   Step prepare(const Op& op, const OnExchange& exchange) override {
     const GpuContext context{.stream = &stream_, .exchange = exchange};
     return std::visit([&](const auto& record) { return emulated::prepare(record, context); }, op);
   }
+  std::optional<std::size_t> free_bytes() const override { return *free_; }
 
  private:
-  std::optional<std::size_t> free_bytes() const override { return *free_; }
   std::shared_ptr<std::byte> take(std::size_t bytes) override {
     std::shared_ptr<std::byte> memory = HostDevice::take(bytes);
     *free_ -= bytes;

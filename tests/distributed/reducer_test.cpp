@@ -14,7 +14,8 @@ TEST(Reducer, DeterministicSumHasTheTreesBitsOnEveryNumberOfRanks) {
     for (const int ranks : {1, 2, 3, 4, 5, 6, 7, 8}) {
       if (ranks > micro_batches) continue;
       for (const Sharding sharding : {Sharding::none, Sharding::optimizer}) {
-        on_ranks(ranks, [&](Communicator& c) { expect_tree_sum(c, awkward_layout(500), micro_batches, sharding); });
+        on_ranks(ranks,
+                 [&](Communicator& c) { expect_tree_sum(on_cpu(c), awkward_layout(500), micro_batches, sharding); });
       }
     }
   }
@@ -22,8 +23,9 @@ TEST(Reducer, DeterministicSumHasTheTreesBitsOnEveryNumberOfRanks) {
 
 TEST(Reducer, DeterministicSumWithEmptyShardsAndWithManyChunks) {
   for (const int ranks : {1, 3, 8}) {
-    on_ranks(ranks, [&](Communicator& c) { expect_tree_sum(c, awkward_layout(0), 9, Sharding::optimizer); });
-    on_ranks(ranks, [&](Communicator& c) { expect_tree_sum(c, awkward_layout(30000), 9, Sharding::optimizer); });
+    on_ranks(ranks, [&](Communicator& c) { expect_tree_sum(on_cpu(c), awkward_layout(0), 9, Sharding::optimizer); });
+    on_ranks(ranks,
+             [&](Communicator& c) { expect_tree_sum(on_cpu(c), awkward_layout(30000), 9, Sharding::optimizer); });
   }
 }
 
@@ -40,24 +42,12 @@ TEST(Reducer, PseudoGradientsTellOrdersApart) {
   EXPECT_GT(different, layout.total / 4);
 }
 
-TEST(Reducer, MemoryGrowsWithTheLogarithmOfTheMicroBatches) {
-  const Layout layout = awkward_layout(500);
-  on_ranks(1, [&](Communicator& c) {
-    Parameters parameters(layout, Sharding::none, 0, 1);
-    Reducer reducer(c, parameters, Reduction::deterministic, 64, 64);
-    for (int step = 0; step < 3; ++step) {
-      for (int m = 0; m < 64; ++m) reducer.add(m);
-      reducer.finish();
-    }
-    EXPECT_EQ(reducer.bytes(), 6 * layout.total * 4);
-  });
-}
-
 TEST(Reducer, FastSumIsRightToRounding) {
   for (const int ranks : {1, 2, 3, 5}) {
     for (const int micro_batches : {5, 12}) {
       for (const Sharding sharding : {Sharding::none, Sharding::optimizer}) {
-        on_ranks(ranks, [&](Communicator& c) { expect_bucket_sum(c, awkward_layout(6000), micro_batches, sharding); });
+        on_ranks(ranks,
+                 [&](Communicator& c) { expect_bucket_sum(on_cpu(c), awkward_layout(6000), micro_batches, sharding); });
       }
     }
   }
@@ -78,7 +68,7 @@ TEST(Reducer, BucketsAreWholeTensorsFromTheEnd) {
 
 TEST(Reducer, RefusesFewerMicroBatchesThanRanks) {
   try {
-    on_ranks(3, [&](Communicator& c) { expect_tree_sum(c, awkward_layout(0), 2, Sharding::none); });
+    on_ranks(3, [&](Communicator& c) { expect_tree_sum(on_cpu(c), awkward_layout(0), 2, Sharding::none); });
     FAIL() << "accepted";
   } catch (const kernels::InputError& error) {
     EXPECT_STREQ(
@@ -91,9 +81,9 @@ TEST(Reducer, RefusesFewerMicroBatchesThanRanks) {
 TEST(Reducer, RefusesMicroBatchesOutOfOrder) {
   EXPECT_THROW(on_ranks(1,
                         [](Communicator& c) {
-                          Parameters parameters(awkward_layout(0), Sharding::none, 0, 1);
-                          Reducer reducer(c, parameters, Reduction::deterministic, 4, 64);
-                          reducer.add(1);
+                          Ranks ranks = on_cpu(c);
+                          ReducerOnRanks on(ranks, awkward_layout(0), Sharding::none, Reduction::deterministic, 4, 64);
+                          on.reducer.add(1);
                         }),
                std::logic_error);
 }
@@ -101,7 +91,7 @@ TEST(Reducer, RefusesMicroBatchesOutOfOrder) {
 TEST(SquaredNorm, HasTheSameBitsOnEveryNumberOfRanks) {
   for (const std::int64_t total : {0, 64, 640, 65536, 65600, 200000 / 64 * 64, 262144}) {
     for (const int ranks : {1, 2, 3, 4, 5, 7, 8})
-      on_ranks(ranks, [&](Communicator& c) { expect_squared_norm(c, total); });
+      on_ranks(ranks, [&](Communicator& c) { expect_squared_norm(on_cpu(c), total); });
   }
 }
 

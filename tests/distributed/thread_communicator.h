@@ -27,10 +27,11 @@ class ThreadCommunicator final : public Communicator {
   int size() const override { return size_; }
   const std::string& node() const override { return node_; }
 
-  void all_to_all(const Pieces<const float>& send, const Pieces<float>& receive, Place) override {
+  void start_all_to_all(const kernels::Pieces<const float>& send, const kernels::Pieces<float>& receive,
+                        Place) override {
     show(&send);
     for (int from = 0; from < size_; ++from) {
-      const auto& theirs = *static_cast<const Pieces<const float>*>(meeting_.shown[from]);
+      const auto& theirs = *static_cast<const kernels::Pieces<const float>*>(meeting_.shown[from]);
       if (theirs.counts.at(rank_) != receive.counts.at(from)) throw std::logic_error("sent and received counts differ");
       std::ranges::copy(theirs.values.subspan(theirs.offsets[rank_], theirs.counts[rank_]),
                         receive.values.subspan(receive.offsets[from], receive.counts[from]).begin());
@@ -46,6 +47,8 @@ class ThreadCommunicator final : public Communicator {
   }
   void progress(Place) override {}
   void wait(Place) override {}
+  void set_patience(double) override {}
+  void waiting(double, const char*, Place) override {}
   void abort(int status) override { std::exit(status); }
   void finish(Place) override {}
 

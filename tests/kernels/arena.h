@@ -59,6 +59,8 @@ class Arena {
     return tensor;
   }
 
+  Tensor doubles(std::int64_t count) { return add({count}, Element::f64); }
+
   /// 8-bit values, value(i) at element i.
   Tensor bytes(Shape shape, const std::function<std::uint8_t(std::size_t)>& value) {
     const Tensor tensor = add(shape, Element::u8);

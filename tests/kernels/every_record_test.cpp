@@ -102,6 +102,12 @@ std::string suite(type_identity<NoiseLoss>) {
 std::string suite(type_identity<NoiseLossGradient>) {
   return "NoiseLossGradient";
 }
+std::string suite(type_identity<AddTerms>) {
+  return "AddTerms";
+}
+std::string suite(type_identity<SquareSums>) {
+  return "SquareSums";
+}
 std::string suite(type_identity<AdamStep>) {
   return "AdamStep";
 }

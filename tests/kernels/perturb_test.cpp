@@ -68,6 +68,25 @@ TEST(Dequantise, DependsOnThePositionAndNotOnTheBatch) {
   EXPECT_FALSE(std::equal(alone.begin(), alone.end(), together.begin()));
 }
 
+TEST(Dequantise, TakesTheImagesThatItIsTold) {
+  const Shape shape{3, 4, 4, 3}, all{5, 4, 4, 3};
+  const std::vector<std::int64_t> samples{4, 0, 4};
+  const auto pixel = [](std::size_t i) { return static_cast<std::uint8_t>(i * 37 % 256); };
+  const auto run = [&](Arena& arena, Dequantise op) {
+    op.positions = arena.integers({7, 8, 9});
+    op.seed = 9;
+    op.flip = Flip::random;
+    op.x = arena.uniform(shape);
+    arena.run(op);
+    return arena.values(op.x);
+  };
+  Arena in_order(1), told(1);
+  const Values wanted = run(in_order, {.pixels = in_order.bytes(shape, [&](std::size_t i) {
+                              return pixel(static_cast<std::size_t>(samples[i / 48]) * 48 + i % 48);
+                            })});
+  EXPECT_EQ(run(told, {.pixels = told.bytes(all, pixel), .samples = told.integers(samples)}), wanted);
+}
+
 TEST(Dequantise, MirrorsHalfOfTheImages) {
   Values told;
   const Values x = dequantised(positions_from(0, 2000), 0, Flip::random, true, &told);

@@ -7,6 +7,74 @@ namespace {
 
 using Values = std::vector<double>;
 
+TEST(AddTerms, AddsOneAfterAnotherAndCopies) {
+  for (const std::int64_t size : {1, 64, 1000, 70001}) {
+    for (const std::size_t terms : {0, 1, 3, 8}) {
+      for (const bool copies : {false, true}) {
+        Arena arena(5);
+        AddTerms op{.sum = arena.uniform({size})};
+        Values wanted = arena.values(op.sum);
+        for (std::size_t k = 0; k < terms; ++k) {
+          op.terms[k] = arena.uniform({size}, -1e3, 1e3);
+          const Values term = arena.values(op.terms[k]);
+          for (std::size_t i = 0; i < wanted.size(); ++i) wanted[i] = static_cast<float>(wanted[i] + term[i]);
+        }
+        if (copies) op.copy = arena.uniform({size});
+        arena.run(op);
+        EXPECT_EQ(arena.values(op.sum), wanted);
+        if (copies) {
+          EXPECT_EQ(arena.values(op.copy), wanted);
+        }
+      }
+    }
+  }
+}
+
+double square_of_block(const float* x) {
+  double lane[8] = {};
+  for (int i = 0; i < 64; ++i) lane[i % 8] += double{x[i]} * x[i];
+  return ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+}
+
+TEST(SquareSums, GivesANumberForAWholeChunkAndOneForEachBlockOfACutOne) {
+  constexpr std::int64_t chunk = 65536;
+  struct Cut {
+    std::int64_t begin, end, total;
+  };
+  for (const auto& [begin, end, total] : {Cut{0, 0, 0},
+                                          {0, 64, 64},
+                                          {0, 640, 6400},
+                                          {64, 704, 704},
+                                          {0, chunk, 3 * chunk},
+                                          {128, chunk, 3 * chunk},
+                                          {128, 2 * chunk + 64, 3 * chunk},
+                                          {0, chunk + 192, chunk + 192},
+                                          {640, chunk + 640, chunk + 640},
+                                          {chunk - 64, chunk + 64, 2 * chunk}}) {
+    Arena arena(6);
+    const SquareSums op{.values = arena.uniform({end - begin}),
+                        .numbers = arena.doubles(square_numbers(begin, end, total)),
+                        .begin = begin,
+                        .total = total};
+    const float* const x = arena.data<float>(op.values);
+    Values wanted;
+    for (std::int64_t first = begin / chunk * chunk; first < end; first += chunk) {
+      const std::int64_t last = std::min(first + chunk, total);
+      const bool whole = first >= begin && last <= end;
+      double sum = 0;
+      for (std::int64_t i = std::max(first, begin); i < std::min(last, end); i += 64) {
+        const double block = square_of_block(x + (i - begin));
+        sum += block;
+        if (!whole) wanted.push_back(block);
+      }
+      if (whole) wanted.push_back(sum);
+    }
+    arena.run(op);
+    const double* const got = arena.data<double>(op.numbers);
+    EXPECT_EQ(Values(got, got + op.numbers.shape.elements()), wanted) << begin << " to " << end << " of " << total;
+  }
+}
+
 TEST(AdamStep, FollowsTheTextbookForManySteps) {
   for (std::int64_t size : {1, 64, 40001}) {
     Arena arena(1);

@@ -29,7 +29,7 @@ using tests::write_two_classes;
 /// One section of the newest checkpoint, all of it.
 std::vector<float> section(const std::filesystem::path& folder, const std::string& name) {
   const auto config = core::config::load_valid(folder / "config.textproto", {}, {});
-  const auto training = core::objective::record_training(config, kernels::Mode::overwrite);
+  const auto training = core::objective::record_training(config);
   const auto layout = distributed::layout_of(training.program.parameters());
   const auto communicator = distributed::make_solo_communicator();
   distributed::Floats flat(layout.total);
@@ -61,6 +61,28 @@ TEST(Training, HasTheSameBitsOnEveryNumberOfRanks) {
     SCOPED_TRACE(ranks);
     expect_same_state(folder / "1", other);
     EXPECT_EQ(losses(folder / "1"), losses(other));
+  }
+}
+
+/// What a run of two ranks comes to when one of them is stopped in its midst.
+tests::Outcome run_with_a_rank_that_hangs(const std::filesystem::path& folder, int rank) {
+  const std::string is_rank = fmt::format("grep -zqx OMPI_COMM_WORLD_RANK={} $process/environ", rank),
+                    is_of_this_run = fmt::format("grep -zq {} $process/cmdline", folder.string());
+  return run(fmt::format(
+      "{}scoremle train {}{} --rank-timeout 2 & "
+      "until grep -q loss_bits {} 2>/dev/null || ! kill -0 $!; do sleep 0.1; done; for process in /proc/[0-9]*; do "
+      "{} && {} && kill -STOP ${{process#/proc/}}; done 2>/dev/null; wait $!",
+      mpirun(2), tiny, in(folder, "steps: 1000000 "), (folder / "metrics.jsonl").string(), is_rank, is_of_this_run));
+}
+
+TEST(Training, ARankThatHangsEndsTheRunAndIsNamed) {
+  tests::Folder folder("hangs");
+  for (const int rank : {0, 1}) {
+    const auto outcome = run_with_a_rank_that_hangs(folder / std::to_string(rank), rank);
+    EXPECT_EQ(outcome.status, 6);
+    const std::regex line("rank " + std::to_string(1 - rank) + " of 2 on [^ ]+: waited [0-9]+ s for rank " +
+                          std::to_string(rank) + " on [^ ]+ in .*: it hangs, or is slower than --rank-timeout allows");
+    EXPECT_TRUE(std::regex_search(outcome.output, line)) << outcome.output;
   }
 }
 

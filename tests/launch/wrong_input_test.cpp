@@ -174,6 +174,21 @@ TEST(WrongInput, AGpuWhereThereIsNone) {
   EXPECT_FALSE(std::filesystem::exists(folder / "run"));
 }
 
+TEST(WrongInput, ADriverThatIsTooOldOrHasNoGpu) {
+  const std::filesystem::path folder = std::filesystem::path(BUILD_FOLDER) / "fake_driver";
+  if (device_line(quick).find("this program was built without CUDA") != std::string::npos) return;  // none is asked
+  ASSERT_TRUE(std::filesystem::exists(folder / "libcuda.so.1")) << "a build with CUDA makes it";
+  const auto with_driver = [&](const std::string& version) {
+    return "FAKE_DRIVER=" + version + " LD_LIBRARY_PATH=" + folder.string() + " " + quick + "--device cuda";
+  };
+  expect_line({with_driver("12040"),
+               "--device cuda: the NVIDIA driver is for CUDA 12.4 and older, this program needs 13.0: update the "
+               "driver, or use --device cpu"});
+  expect_line({with_driver("13000"),
+               "--device cuda: no GPU is to be seen: ask for some and see that CUDA_VISIBLE_DEVICES names them, or use "
+               "--device cpu"});
+}
+
 TEST(WrongInput, MoreActivationsThanMemory) {
   const auto outcome = run(quick + "--set 'training { micro_batch_images: 1000000 }'");
   EXPECT_EQ(outcome.status, 2);

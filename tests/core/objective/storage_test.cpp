@@ -17,7 +17,7 @@ using program::Element;
 using program::Program;
 
 TrainingProgram training_of(const std::string& preset) {
-  return record_training(config::load_valid("configs/" + preset + ".textproto", {}, {}), kernels::Mode::overwrite);
+  return record_training(config::load_valid("configs/" + preset + ".textproto", {}, {}));
 }
 
 std::size_t activation_bytes(const Program& program) {

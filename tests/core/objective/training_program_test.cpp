@@ -31,7 +31,7 @@ struct Drawn {
 
 /// Some steps of training with all weights zero, which changes none.
 Drawn train_on_nothing(const config::RunConfig& config) {
-  TrainingProgram training = record_training(config, kernels::Mode::overwrite);
+  TrainingProgram training = record_training(config);
   const auto executor = program::test::make_cpu_executor(training.program, 1);
   std::vector<std::vector<float>> memory;
   for (std::size_t i = 0; i < training.gradients.size(); ++i) {

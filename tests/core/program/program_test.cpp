@@ -212,6 +212,23 @@ TEST(Exchange, ComesRightAfterTheLastGradientOfItsBucket) {
   EXPECT_EQ(std::count(seen.begin(), seen.end(), 1), 1);
   EXPECT_GT(std::count(seen.begin(), seen.end(), -1), 0);
   EXPECT_EQ(at_exchange, net.computed);
+  EXPECT_EQ(seen.back(), 2) << "the end of the program";
+}
+
+TEST(Executor, PassesExchangesByWhereOthersAreNotHeard) {
+  TwoLayers net;
+  insert_exchanges(net.program, std::vector<std::vector<Tensor>>{{net.gradients[1], net.gradients[0]}});
+  int heard = 0;
+  net.start([&](int, std::span<float>) { ++heard; });
+  net.value();
+  const int once = heard;
+  EXPECT_GT(once, 0);
+  net.executor->run(Exchanging::no);
+  net.executor->run_timed(Exchanging::no);
+  net.executor->find_non_finite();
+  EXPECT_EQ(heard, once);
+  net.executor->run_timed();
+  EXPECT_EQ(heard, 2 * once);
 }
 
 TEST(Executor, NamesTheFirstRecordThatWritesANonFiniteValue) {

@@ -5,12 +5,16 @@
 
 #include <cmath>
 #include <fstream>
+#include <regex>
 
 #include "core/config/load.h"
 #include "distributed/binding.h"
 #include "distributed/checkpoint_read.h"
+#include "distributed/collectives.h"
 #include "distributed/interrupt.h"
 #include "kernels/simt/emulated_device.h"
+#include "tests/distributed/nccl_double.h"
+#include "tests/distributed/thread_communicator.h"
 #include "tests/folder.h"
 
 namespace distributed {
@@ -33,7 +37,8 @@ int train(const core::config::RunConfig& config, const std::shared_ptr<kernels::
           Start start = Start::fresh) {
   const auto communicator = make_solo_communicator();
   const auto training = core::data::open(config, config.data().training());
-  return Trainer(config, *communicator, device, training, &training, start).run();
+  const auto collectives = make_host_collectives(*communicator, device);
+  return Trainer(config, *communicator, *collectives, device, training, &training, start).run();
 }
 
 std::shared_ptr<kernels::Device> gpu() {
@@ -42,8 +47,7 @@ std::shared_ptr<kernels::Device> gpu() {
 
 std::vector<float> saved(const core::config::RunConfig& config, const char* section) {
   const auto communicator = make_solo_communicator();
-  const Layout layout =
-      layout_of(core::objective::record_training(config, kernels::Mode::overwrite).program.parameters());
+  const Layout layout = layout_of(core::objective::record_training(config).program.parameters());
   const Floats flat(layout.total);
   load_section(*communicator, config.training().directory(), std::nullopt, layout, section, flat.span());
   return {flat.span().begin(), flat.span().end()};
@@ -59,7 +63,7 @@ double distance(const std::vector<float>& got, const std::vector<float>& wanted)
   return std::sqrt(difference / size);
 }
 
-class EmulatedTrainer : public testing::TestWithParam<const char*> {};
+class EmulatedTrainer : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(EmulatedTrainer, ComesToTheWeightsOfTheCpu) {
   const tests::Folder folder("emulated_trainer");
@@ -71,8 +75,8 @@ TEST_P(EmulatedTrainer, ComesToTheWeightsOfTheCpu) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Reductions, EmulatedTrainer,
-                         testing::Values("training { reduction: DETERMINISTIC }", "training { reduction: FAST }",
-                                         "training { sharding: OPTIMIZER }"),
+                         ::testing::Values("training { reduction: DETERMINISTIC }", "training { reduction: FAST }",
+                                           "training { sharding: OPTIMIZER }"),
                          [](const auto& info) { return std::to_string(info.index); });
 
 TEST(EmulatedTraining, GoesOnWhereItStopped) {
@@ -86,6 +90,62 @@ TEST(EmulatedTraining, GoesOnWhereItStopped) {
   ASSERT_EQ(train(parts, gpu(), Start::resume), 0);
   EXPECT_EQ(saved(parts, "weights"), saved(whole, "weights"));
   EXPECT_EQ(saved(parts, "ema"), saved(whole, "ema"));
+}
+
+/// The line that a device of so much memory gets.
+std::string too_little(std::size_t bytes, const core::config::RunConfig& config) {
+  try {
+    train(config, kernels::simt::make_emulated_device(bytes));
+    return "none";
+  } catch (const kernels::InputError& error) {
+    return error.what();
+  }
+}
+
+// What training takes is counted beforehand, so that it fits exactly; images that do not fit are sent.
+TEST(EmulatedTraining, KnowsItsMemoryBeforehand) {
+  const tests::Folder folder("emulated_memory");
+  const std::string images = "data { training { gaussian_field { images: 200000 } } }";  // 12 MiB
+  const auto plenty = config_of(folder / "plenty", images), scarce = config_of(folder / "scarce", images);
+  ASSERT_EQ(train(plenty, gpu()), 0);
+  const std::string line = too_little(1 << 16, scarce);
+  std::smatch number;
+  ASSERT_TRUE(std::regex_match(
+      line, number,
+      std::regex("out of memory: training takes ([0-9.]+) GiB of the emulated GPU, which has 0.000 GiB free: use more "
+                 "and smaller micro-batches, or training.recompute: BLOCKS")))
+      << line;
+  EXPECT_FALSE(std::filesystem::exists(folder / "scarce")) << "nothing was begun";
+  const auto needed = static_cast<std::size_t>(std::stod(number[1]) * (1 << 30));
+  ASSERT_EQ(train(scarce, kernels::simt::make_emulated_device(needed + (2 << 20))), 0);
+  EXPECT_EQ(saved(scarce, "weights"), saved(plenty, "weights"));
+}
+
+TEST(EmulatedTraining, HasTheSameBitsOnOneAndOnTwoRanks) {
+  const tests::Folder folder("emulated_ranks");
+  const std::string fixed = "training { steps: 3 micro_batches: 3 activations: BFLOAT16 reduction: DETERMINISTIC ";
+  const auto alone = config_of(folder / "alone", fixed + "}");
+  ASSERT_EQ(train(alone, gpu()), 0);
+  const auto on_two_ranks = [&](const char* name, const char* sharding, const auto& make_collectives) {
+    const auto config = config_of(folder / name, fixed + "sharding: " + sharding + " }");
+    testing::on_ranks(2, [&](Communicator& communicator) {
+      const auto device = gpu();
+      const auto collectives = make_collectives(communicator, device);
+      const auto training = core::data::open(config, config.data().training());
+      Trainer(config, communicator, *collectives, device, training, &training, Start::fresh).run();
+    });
+    for (const char* section : {"weights", "m", "v", "ema"})
+      EXPECT_EQ(saved(config, section), saved(alone, section)) << name << ": " << section;
+  };
+  testing::NcclDouble nccl(2);
+  const auto by_nccl = [&](Communicator& communicator, const auto& device) {
+    return connect_nccl(nccl.calls(communicator.rank()), communicator, device);
+  };
+  on_two_ranks("nccl", "NONE", by_nccl);
+  on_two_ranks("nccl_sharded", "OPTIMIZER", by_nccl);
+  on_two_ranks("staged", "OPTIMIZER", [](Communicator& communicator, const auto& device) {
+    return make_host_collectives(communicator, device);
+  });
 }
 
 TEST(EmulatedTraining, TrainsInBf16) {

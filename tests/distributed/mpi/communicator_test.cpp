@@ -67,8 +67,8 @@ TEST(Communicator, AllToAllSendsUnevenPieces) {
   // Rank r sends rank q the number 100 r + q, q times.
   const int rank = world().rank(), size = world().size();
   std::vector<float> out, in(size * rank);
-  Communicator::Pieces<const float> send;
-  Communicator::Pieces<float> receive;
+  kernels::Pieces<const float> send;
+  kernels::Pieces<float> receive;
   for (int other = 0; other < size; ++other) {
     send.offsets.push_back(std::ssize(out));
     send.counts.push_back(other);
@@ -78,7 +78,8 @@ TEST(Communicator, AllToAllSendsUnevenPieces) {
   }
   send.values = out;
   receive.values = in;
-  world().all_to_all(send, receive);
+  world().start_all_to_all(send, receive);
+  world().wait();
   for (int other = 0; other < size; ++other) {
     for (int i = 0; i < rank; ++i) EXPECT_EQ(in[other * rank + i], static_cast<float>(100 * other + rank));
   }

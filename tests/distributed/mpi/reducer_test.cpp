@@ -7,32 +7,15 @@ namespace distributed::testing {
 namespace {
 
 // Compared with the tree itself, so that equality here is equality between all numbers of ranks.
-TEST(MpiReducer, DeterministicSumHasTheTreesBits) {
-  for (const int micro_batches : {1, 2, 3, 5, 7, 12, 24, 25}) {
-    if (micro_batches < world().size()) continue;
-    for (const Sharding sharding : {Sharding::none, Sharding::optimizer}) {
-      expect_tree_sum(world(), awkward_layout(500), micro_batches, sharding);
-    }
-  }
-  expect_tree_sum(world(), awkward_layout(0), 9, Sharding::optimizer);
-  expect_tree_sum(world(), awkward_layout(30000), 9, Sharding::optimizer);
-}
-
-TEST(MpiReducer, FastSumIsRightToRounding) {
-  for (const int micro_batches : {6, 13}) {
-    for (const Sharding sharding : {Sharding::none, Sharding::optimizer}) {
-      expect_bucket_sum(world(), awkward_layout(30000), micro_batches, sharding);
-    }
-  }
+TEST(MpiReducer, SumsAndMovesGradients) {
+  expect_collectives(world(), on_cpu);
+  expect_tree_sum(on_cpu(world()), awkward_layout(30000), 9, Sharding::optimizer);
+  expect_bucket_sum(on_cpu(world()), awkward_layout(30000), 13, Sharding::none);
 }
 
 TEST(MpiReducer, RefusesFewerMicroBatchesThanRanks) {
   const int too_few = world().size() - 1;
-  EXPECT_THROW(expect_tree_sum(world(), awkward_layout(0), too_few, Sharding::none), kernels::InputError);
-}
-
-TEST(MpiSquaredNorm, HasTheDocumentedBits) {
-  for (const std::int64_t total : {0, 64, 640, 65536, 65600, 262144}) expect_squared_norm(world(), total);
+  EXPECT_THROW(expect_tree_sum(on_cpu(world()), awkward_layout(0), too_few, Sharding::none), kernels::InputError);
 }
 
 TEST(MpiGatherShards, GivesEveryRankAll) {

@@ -33,6 +33,18 @@ std::vector<float> read(Device& device, const std::byte* memory, std::size_t cou
   return values;
 }
 
+TEST(CudaDevice, OfAnotherCapabilityIsRefused) {
+  require_capability(0, "NVIDIA H200", 9, 0);
+  try {
+    require_capability(2, "NVIDIA A100-SXM4-80GB", 8, 0);
+    FAIL() << "accepted";
+  } catch (const InputError& error) {
+    EXPECT_STREQ(error.what(),
+                 "GPU 2, NVIDIA A100-SXM4-80GB, has compute capability 8.0, but the kernels are for 9.0 (H100, H200): "
+                 "use one of those, or --device cpu");
+  }
+}
+
 TEST(CudaDevice, WhatGoesThereComesBack) {
   const auto device = first_gpu();
   if (!device) return;

@@ -79,7 +79,7 @@ void expect_close(const Values& got, const Values& wanted, float tolerance, cons
 }
 
 void expect_same_step(const std::string& more) {
-  const TrainingProgram training = record_training(config_of(more), kernels::Mode::overwrite);
+  const TrainingProgram training = record_training(config_of(more));
   const Result cpu = train(training, kernels::make_cpu_device(1)),
                gpu = train(training, kernels::simt::make_emulated_device(std::size_t{1} << 30));
   expect_close(gpu.times, cpu.times, 1e-6f, "times");
@@ -96,7 +96,7 @@ double norm(const std::vector<Values>& all) {
 }
 
 TEST(EmulatedTrainingStep, InBf16IsNearlyThatInF32) {
-  TrainingProgram training = record_training(config_of(""), kernels::Mode::overwrite);
+  TrainingProgram training = record_training(config_of(""));
   const auto device = kernels::simt::make_emulated_device(std::size_t{1} << 30);
   const Result wide = train(training, device);
   training.program = program::stored(std::move(training.program), program::Storage::bf16);
