@@ -1,6 +1,6 @@
 #include "kernels/conv.h"
 
-#include "kernels/gpu_conv.h"
+#include "kernels/gpu_conv_library.h"
 
 namespace kernels::BACKEND {
 namespace {
@@ -122,7 +122,6 @@ template <int width, typename Tile>
 Step convolve_weight_gradient(const ConvWeightGradient& op, const ConvExtents& extents, void* stream) {
   ScratchLayout scratch;
   const PatchSource source(extents, op.x0, op.x1, op.prologue, scratch);
-  check_bias_gradient(op, extents.out);
   const auto r = static_cast<int>(extents.size.r), stride = static_cast<int>(extents.size.stride),
              before = static_cast<int>(extents.size.before), k = static_cast<int>(extents.size.k),
              columns = r * r * static_cast<int>(extents.size.c);
@@ -155,6 +154,8 @@ template <>
 Step prepare(const Conv& op, const GpuContext& context) {
   const ConvExtents extents(op.x0, op.weight, op.y, op.prologue.resample);
   check_epilogue(op, extents.out);
+  check_prologue(extents.in, op.x0, op.x1, op.prologue);
+  if (Step step = convolve_by_library(op, extents, context); step.run) return step;
   const std::int64_t c0 = channels_of(op.x0), c1 = channels_of(op.x1), k = extents.out.c;
   if (by_tensor_cores({op.x0, op.y}, {c0, c1, k}))
     return with_mma_tile(pixels_in_order(extents.out).rows(), k, [&](auto tile) {
@@ -169,6 +170,7 @@ Step prepare(const ConvDataGradient& op, const GpuContext& context) {
   const ConvExtents extents(op.dz, op.weight, op.dy, op.prologue.resample);
   ensure(op.dz.shape[3] == extents.in.c, "a convolution's data gradient has the source's channels");
   ensure(bool(op.sums) == bool(op.prologue.coefficients), "the sums belong to a norm");
+  if (Step step = convolve_gradient_by_library(op, extents, context); step.run) return step;
   const std::int64_t c = extents.in.c, c1 = channels_of(op.x1), k = extents.out.c;
   if (by_tensor_cores({op.dy, op.dz}, {c, c1, k}))
     return with_mma_tile(pixels_in_order(extents.v).rows(), c, [&](auto tile) {
@@ -181,6 +183,9 @@ Step prepare(const ConvDataGradient& op, const GpuContext& context) {
 template <>
 Step prepare(const ConvWeightGradient& op, const GpuContext& context) {
   const ConvExtents extents(op.x0, op.dweight, op.dy, op.prologue.resample);
+  check_prologue(extents.in, op.x0, op.x1, op.prologue);
+  check_bias_gradient(op, extents.out);
+  if (Step step = convolve_weight_gradient_by_library(op, extents, context); step.run) return step;
   const std::int64_t c0 = channels_of(op.x0), c1 = channels_of(op.x1), k = extents.out.c;
   if (by_tensor_cores({op.dy, op.x0}, {c0, c1, k}))
     return with_mma_tile(k, op.dweight.shape.elements() / k, [&](auto tile) {

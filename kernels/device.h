@@ -35,7 +35,8 @@ class Device {
  public:
   virtual ~Device() = default;
 
-  /// "CPU, 8 threads" or "GPU 2, NVIDIA H100 80GB HBM3".
+  /// "CPU, 8 threads" or "GPU 2, NVIDIA H100 80GB HBM3 with cuBLASLt 13.1.0"; "without libcublasLt.so.13" where that is
+  /// not found and all products of matrices are the kernels' own.
   virtual std::string name() const = 0;
   virtual Residence residence() const = 0;
   /// On how many images together a network is evaluated: as many as keep the whole device busy.

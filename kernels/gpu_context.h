@@ -1,7 +1,7 @@
 // What preparing an operation for the GPU may know, without any CUDA header.
 #pragma once
 
-#include "kernels/tensor.h"
+#include "kernels/gpu_blas.h"
 
 namespace kernels {
 
@@ -9,6 +9,7 @@ struct GpuContext {
   void* stream = nullptr;  // of CUDA, in which every step runs; an emulated one is a simt::Device
   /// Called by Exchange records with their topic and data, which the device has; empty: alone, nothing to exchange.
   std::function<void(int topic, std::span<float> data)> exchange;
+  Blas blas = {};  // empty: all products are the kernels' own
 };
 
 // One source <stem>.cu gives both: nvcc's kernels and the emulated ones that tests run on the CPU. Each defines its

@@ -51,6 +51,21 @@ struct Matrix {
   }
 };
 
+/// The same of bfloat16, for tensor cores, which take them as they are. Extents are multiples of a group.
+template <Along lies>
+struct CopiedMatrix : Matrix<group, lies> {
+  __device__ void copy(int line, int cell, Bf16* to) const {
+    const bool present = line < this->lines && cell < this->cells;
+    const std::int64_t from = present ? this->offset.here() + line * this->stride + cell : 0;
+    cp_async_16(to, static_cast<const Bf16*>(this->data.data) + from, present ? Valid::yes : Valid::no);
+  }
+};
+
+/// What a tile's operand in memory is taken as.
+template <typename Tile, int width, Along along>
+using MatrixFor =
+    std::conditional_t<std::is_same_v<typename Tile::Element, Bf16>, CopiedMatrix<along>, Matrix<width, along>>;
+
 /// Calls f(row of all, column of all, sums of `width` columns) for the sums [block_rows,block_columns] of a block that
 /// begin at (row, column), as far as there are rows and columns.
 template <int width, typename Size, typename F>

@@ -46,9 +46,9 @@ struct FmaTile {
     }
   }
 
-  /// Calls f(row, column, sum) with each sum of this thread.
+  /// Calls f(row, column, sum) with each sum of this thread, which it may change.
   template <typename F>
-  __device__ __forceinline__ void each(const F& f) const {
+  __device__ __forceinline__ void each(const F& f) {
     const int row = static_cast<int>(threadIdx.x) / across, column = static_cast<int>(threadIdx.x) % across;
 #pragma unroll
     for (int i = 0; i < rows_each; ++i)
@@ -113,7 +113,7 @@ struct MmaTile {
   }
 
   template <typename F>
-  __device__ __forceinline__ void each(const F& f) const {
+  __device__ __forceinline__ void each(const F& f) {
 #pragma unroll
     for (int i = 0; i < blocks_m; ++i)
 #pragma unroll

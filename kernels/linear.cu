@@ -2,6 +2,7 @@
 
 #include "kernels/gpu_choice.h"
 #include "kernels/gpu_column_sums.h"
+#include "kernels/gpu_library.h"
 #include "kernels/gpu_matrix.h"
 
 namespace kernels::BACKEND {
@@ -34,6 +35,9 @@ template <>
 Step prepare(const Linear& op, const GpuContext& context) {
   check_linear(op.x, op.weight, op.y);
   ensure(!op.bias || op.bias.shape == Shape{op.y.shape[1]}, "Linear's bias is [k]");
+  ScratchLayout scratch;
+  if (PartOfStep run = multiply_forward(context, op.x, op.weight, op.bias, Tensor(), 1, op.y, scratch))
+    return {run, scratch.bytes()};
   return with_groups({op.x.shape[1], op.y.shape[1]}, [&](auto width) -> Step {
     return {[=, stream = context.stream](const Memory& memory) {
       multiply<width, Along::k, Along::k>(stream, product_size(op.x.shape[0], op.y.shape[1], op.x.shape[1]), op.x,
@@ -45,6 +49,9 @@ Step prepare(const Linear& op, const GpuContext& context) {
 template <>
 Step prepare(const LinearDataGradient& op, const GpuContext& context) {
   check_linear(op.dx, op.weight, op.dy);
+  ScratchLayout scratch;
+  if (PartOfStep run = multiply_back(context, op.dy, op.weight, 1, op.mode, op.dx, scratch))
+    return {run, scratch.bytes()};
   return with_groups({op.dx.shape[1], op.dy.shape[1]}, [&](auto width) -> Step {
     return {[=, stream = context.stream](const Memory& memory) {
       multiply<width, Along::k, Along::rows>(stream, product_size(op.dx.shape[0], op.dx.shape[1], op.dy.shape[1]),
@@ -58,17 +65,22 @@ Step prepare(const LinearWeightGradient& op, const GpuContext& context) {
   check_linear(op.x, op.dweight, op.dy);
   const std::int64_t m = op.x.shape[0], c = op.x.shape[1], k = op.dy.shape[1];
   ensure(!op.dbias || op.dbias.shape == Shape{k}, "Linear's bias gradient is [k]");
-  return with_groups({c, k}, [&](auto width) -> Step {
-    ScratchLayout scratch;
-    const ColumnSums column_sums({1, static_cast<int>(m), 1, ColumnSums::block_rows}, static_cast<int>(k), scratch);
-    return {[=, stream = context.stream](const Memory& memory) {
-              multiply<width, Along::rows, Along::rows>(stream, product_size(k, c, m), op.dy, op.x, op.dweight, nullptr,
-                                                        op.mode, memory);
-              column_sums.run(stream, memory, const_array(op.dy, memory), 1, op.mode, nullptr,
-                              memory.at<float>(op.dbias));
-            },
-            scratch.bytes()};
-  });
+  ScratchLayout scratch;
+  const ColumnSums column_sums({1, static_cast<int>(m), 1, ColumnSums::block_rows}, static_cast<int>(k), scratch);
+  PartOfStep multiply_all = multiply_gradients(context, op.dy, op.x, 1, op.mode, op.dweight, 0, scratch);
+  if (!multiply_all)
+    multiply_all = with_groups({c, k}, [&](auto width) -> PartOfStep {
+      return [=, stream = context.stream](const Memory& memory) {
+        multiply<width, Along::rows, Along::rows>(stream, product_size(k, c, m), op.dy, op.x, op.dweight, nullptr,
+                                                  op.mode, memory);
+      };
+    });
+  return {[=, stream = context.stream](const Memory& memory) {
+            multiply_all(memory);
+            column_sums.run(stream, memory, const_array(op.dy, memory), 1, op.mode, nullptr,
+                            memory.at<float>(op.dbias));
+          },
+          scratch.bytes()};
 }
 
 }  // namespace kernels::BACKEND

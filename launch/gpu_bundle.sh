@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${1:-gpu_bundle}
 [ ! -e "$folder" ] || { echo "$folder is there already: remove it (rm -r $folder) or name another" >&2; exit 2; }
-programs=(scoremle test_cuda test_cuda_records)
+programs=(scoremle test_cuda test_cuda_records test_cuda_records_cublas)
 
 launch/build.sh "${programs[@]}"
 [ -x build/test_cuda_records ] || { echo "build/test_cuda_records was not built: no nvcc was found" >&2; exit 2; }

@@ -41,7 +41,7 @@ for name in libnccl.so.2 libcublasLt.so.13; do
   found=$(find / -xdev -name $name -not -path '*/stubs/*' 2>/dev/null | head -1)
   [ -z "$found" ] || libraries+=:$(dirname "$found")
 done
-export LD_LIBRARY_PATH=$libraries OMPI_MCA_mca_base_component_path=$files/lib/openmpi OPAL_PREFIX=$files
+export LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} OMPI_MCA_mca_base_component_path=$files/lib/openmpi OPAL_PREFIX=$files
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
 export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_plm_rsh_agent=false
 export OMPI_MCA_mca_base_component_show_load_errors=0 OMPI_MCA_ess_singleton_isolated=1 OMP_WAIT_POLICY=passive
@@ -74,6 +74,7 @@ kernels() {
   step cuda_tests 120 bin/test_cuda
   step cuda_records 420 bin/test_cuda_records
   say "  $(grep -E '^\[  (PASSED|FAILED)' "$out/cuda_records.log" | head -2 | tr '\n' ' ')"
+  step cuda_records_cublas 200 bin/test_cuda_records_cublas --gtest_filter='Linear*:Conv*:LargeTiles.*'
   if command -v compute-sanitizer >/dev/null; then
     for tool in memcheck racecheck; do
       step "sanitizer_$tool" 200 compute-sanitizer --tool "$tool" --error-exitcode 1 bin/test_cuda_records \

@@ -4,6 +4,7 @@
 
 #include <nvtx3/nvtx3.hpp>
 
+#include "kernels/cuda/blas.h"
 #include "kernels/cuda/staging.h"
 #include "kernels/gpu_context.h"
 
@@ -27,9 +28,12 @@ Owned<cudaStream_t> make_stream(int priority = 0) {
 }
 
 /// A process uses one.
-std::string use_gpu(int index) {
+std::string use_gpu(int index, const CublasLt* library) {
   check(cudaSetDevice(index), "choosing a GPU");
-  return fmt::format("GPU {}, {}", index, properties(index).name);
+  const std::string gpu = fmt::format("GPU {}, {}", index, properties(index).name);
+  if (!library) return fmt::format("{} without {}", gpu, CublasLt::file_name());
+  const std::size_t version = library->version();  // as CUBLAS_VERSION is made
+  return fmt::format("{} with cuBLASLt {}.{}.{}", gpu, version / 10000, version / 100 % 100, version % 100);
 }
 
 int highest_priority() {
@@ -58,7 +62,12 @@ class CudaSideStream final : public SideStream {
 
 class CudaDevice : public Device {
  public:
-  explicit CudaDevice(int index) : name_(use_gpu(index)), stream_(make_stream()), staging_(stream_.get(), waiting_) {}
+  explicit CudaDevice(int index) : CudaDevice(index, CublasLt::load()) {}
+  CudaDevice(int index, const std::shared_ptr<const CublasLt>& library)
+      : name_(use_gpu(index, library.get())),
+        stream_(make_stream()),
+        staging_(stream_.get(), waiting_),
+        blas_(library ? make_blas(library, stream_.get()) : Blas()) {}
   ~CudaDevice() override { cudaStreamSynchronize(stream_.get()); }
 
   std::string name() const override { return name_; }
@@ -66,7 +75,7 @@ class CudaDevice : public Device {
   std::int64_t images_together() const override { return 128; }
 
   Step prepare(const Op& op, const OnExchange& exchange) override {
-    const GpuContext context{.stream = stream_.get(), .exchange = exchange};
+    const GpuContext context{.stream = stream_.get(), .exchange = exchange, .blas = blas_};
     return std::visit([&](const auto& record) { return cuda::prepare(record, context); }, op);
   }
 
@@ -146,6 +155,7 @@ class CudaDevice : public Device {
   Owned<cudaEvent_t> finished_ = make_untimed_event();
   Waiting waiting_;
   Staging staging_;
+  Blas blas_;
 };
 
 }  // namespace

@@ -12,8 +12,10 @@ struct AttentionCase {
   float range;  // of q, k and v
 };
 
-constexpr AttentionCase cases[] = {{1, 4, 4, 8, 1, 1},  {3, 1, 1, 5, 1, 1},  {2, 7, 7, 6, 3, 2},  {1, 8, 16, 5, 1, 3},
-                                   {2, 6, 4, 24, 4, 1}, {1, 9, 15, 4, 2, 6}, {1, 16, 16, 3, 1, 1}};
+constexpr AttentionCase cases[] = {{1, 4, 4, 8, 1, 1},   {3, 1, 1, 5, 1, 1},    {2, 7, 7, 6, 3, 2},
+                                   {1, 8, 16, 5, 1, 3},  {2, 6, 4, 24, 4, 1},   {1, 9, 15, 4, 2, 6},
+                                   {1, 16, 16, 3, 1, 1}, {1, 13, 11, 16, 2, 4}, {1, 8, 17, 72, 1, 1},
+                                   {1, 5, 4, 136, 1, 1}, {1, 3, 2, 264, 1, 1}};
 
 std::string text(const AttentionCase& s) {
   return fmt::format("n{} {}x{} c{} heads {}", s.n, s.h, s.w, s.c, s.heads);

@@ -22,11 +22,14 @@ struct BlockAllocator {
   bool operator==(const BlockAllocator&) const { return true; }
 };
 
+/// The library of matrix products that this program has, or none.
+Blas library();
+
 struct Way {
   std::string name() const { return "a GPU"; }
   template <typename Op>
   Step step_of(const Op& op) const {
-    return cuda::prepare(op, GpuContext{.stream = nullptr, .exchange = {}});
+    return cuda::prepare(op, GpuContext{.stream = nullptr, .exchange = {}, .blas = library()});
   }
   void finish() const { succeed(cudaDeviceSynchronize()); }
   bool like(const Way&) const { return true; }

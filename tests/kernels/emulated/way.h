@@ -22,7 +22,7 @@ struct Way {
   }
   template <typename Op>
   Step step_of(const Op& op) const {
-    return emulated::prepare(op, GpuContext{.stream = device.get(), .exchange = {}});
+    return emulated::prepare(op, GpuContext{.stream = device.get(), .exchange = {}, .blas = library()});
   }
   void finish() const {}
   /// The bits are the same in whatever order threads run.

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/gpu_blas.h"
 #include "kernels/simt/device.h"
 #include "tests/kernels/simt/probes.h"
 
@@ -14,6 +15,9 @@ namespace kernels::test {
 
 /// The orders in which each launch is tried: several, or one where the program finds the mistakes in any.
 std::vector<simt::Options> orders();
+
+/// The library of matrix products that the devices of this program have, or none.
+Blas library();
 
 /// What the launch is refused with; empty where it runs to its end.
 inline std::string mistake(simt::Device& device, const std::function<void(void* stream)>& launch) {

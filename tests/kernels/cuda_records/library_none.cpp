@@ -1,0 +1,9 @@
+#include "way.h"
+
+namespace kernels::test {
+
+Blas library() {
+  return {};
+}
+
+}  // namespace kernels::test
