@@ -27,6 +27,7 @@ struct Patches {
   Source<width> source;
   PixelRows rows;  // the pixels of y
   int r, stride, before;
+  Phases phases = {};
 
   struct Line {
     int image, y, x;  // of tap (0, 0)
@@ -37,7 +38,7 @@ struct Patches {
   };
   __device__ Line line(int row) const {
     const Pixel at = rows.at(row);
-    return {at.image, at.y * stride - before, at.x * stride - before};
+    return {at.image, at.y * stride - before + phases.a(), at.x * stride - before + phases.b()};
   }
   __device__ Cell cell(int i) const { return {tap_channel(i, r * r, r, source.c), i}; }
   __device__ Pack<width> at(const Line& line, const TapChannel& tap) const {
@@ -52,12 +53,13 @@ struct Patches {
 
 /// dy[pixel of y that reads a pixel of v at a tap, channel of y]: as a matrix of the pixels of v and of taps and
 /// channels.
-template <int width>
+template <int width, Along lies>
 struct GradientPatches {
-  static constexpr Along along = Along::k;
+  static constexpr Along along = lies;
   ConstArray dy;
   PixelRows rows;  // the pixels of v
   int y_h, y_w, k, r, stride, before;
+  int step = 1;  // pixels of y from one of v to the next
 
   using Line = Pixel;
   struct Cell {
@@ -67,7 +69,7 @@ struct GradientPatches {
   __device__ Line line(int row) const { return rows.at(row); }
   __device__ Cell cell(int i) const { return {tap_channel(i, r * r, r, k), i}; }
   __device__ Pack<width> at(const Pixel& v, const TapChannel& tap) const {
-    const int y = v.y + before - tap.y, x = v.x + before - tap.x;
+    const int y = v.y * step + before - tap.y, x = v.x * step + before - tap.x;
     if (!v || tap.channel < 0 || y < 0 || x < 0 || y % stride != 0 || x % stride != 0 || y / stride >= y_h ||
         x / stride >= y_w)
       return {};
@@ -83,7 +85,7 @@ struct GradientPatches {
 template <int width>
 struct TurnedWeights {
   static constexpr Along along = Along::rows;
-  const float* weight;
+  ConstArray weight;
   int k, taps, c;
 
   using Line = std::int64_t;  // where the line begins; < 0: none
@@ -94,7 +96,7 @@ struct TurnedWeights {
   __device__ Cell cell(int j) const { return j; }
   __device__ Pack<width> at(Line line, int cell) const {
     if (line < 0 || cell >= c) return {};
-    return kernels::BACKEND::load<width>(weight + line + cell);
+    return weight.at<width>(line + cell);
   }
   __device__ Pack<group> load(Line line, int cell) const {
     return neighbours<width>([&](int j) { return at(line, cell + j); });
