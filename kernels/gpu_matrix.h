@@ -42,13 +42,15 @@ struct Matrix {
   using Cell = int;
   __device__ Line line(int i) const { return i; }
   __device__ Cell cell(int j) const { return j; }
-  __device__ Pack<width> at(int line, int cell) const {
-    if (line >= lines || cell >= cells) return {};
-    return data.at<width>(offset.here() + line * stride + cell);
+  /// Of an element in `data`; < 0: none.
+  __device__ std::int64_t index(int line, int cell) const {
+    return line < lines && cell < cells ? offset.here() + line * stride + cell : -1;
   }
   __device__ Pack<group> load(int line, int cell) const {
-    return neighbours<width>([&](int j) { return at(line, cell + j); });
+    return neighbours<width>([&](int j) { return data.at_or_zero<width>(index(line, cell + j)); });
   }
+  __device__ bool is_plain() const { return width == group && data.element == Element::bf16; }
+  __device__ const Bf16* address(int line, int cell) const { return data.address(index(line, cell)); }
 };
 
 /// Calls f(row of all, column of all, sums of `width` columns) for the sums [block_rows,block_columns] of a block that

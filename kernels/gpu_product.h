@@ -5,6 +5,9 @@
 //   Line line(int i) const;                     what is worth knowing about one of its lines: row i, or k = i
 //   Cell cell(int j) const;                     the same about eight neighbours across lines: k = j.., or rows j..
 //   Pack<8> load(const Line&, const Cell&) const;
+// and where tensor cores are to take it
+//   bool is_plain() const;                               whether all it gives lies in memory, in bf16
+//   const Bf16* address(const Line&, const Cell&) const;  then, of the eight; null: zeros
 // What becomes of c is told by a store:
 //   void operator()(const float* sums, int line, int row, int column) const;
 // called by all threads of a block with its part of c, which begins at (row, column), in shared memory.
@@ -37,7 +40,8 @@ struct Shares {
   __device__ static int line(int i) { return static_cast<int>(threadIdx.x) / cells + i * lines_at_once; }
 };
 
-/// One thread's groups of an operand: from global memory to registers, and from there to shared memory.
+/// One thread's groups of an operand, from global memory to panels in shared memory: copied there while other panels
+/// are multiplied where the operand is plain, through registers otherwise.
 template <typename Tile, int rows, typename Operand>
 class Feed {
   static constexpr Along along = Operand::along;
@@ -46,6 +50,7 @@ class Feed {
 
  public:
   __device__ Feed(const Operand& operand, int first_row) : operand_(operand) {
+    if constexpr (std::is_same_v<Element, Bf16>) copies_ = operand.is_plain();
     if constexpr (along == Along::k) {
 #pragma unroll
       for (int i = 0; i < Share::count; ++i) lines_[i] = operand.line(first_row + Share::line(i));
@@ -54,24 +59,45 @@ class Feed {
     }
   }
 
-  __device__ __forceinline__ void fetch(int k) {
+  /// How many steps before it is multiplied a panel is fetched.
+  __device__ int ahead() const {
+    return copies_ ? Tile::stages - 1 : 1;
+  }
+
+  /// What of the panel of k is not copied waits in registers until it is put.
+  __device__ __forceinline__ void fetch(int k, Element* panel) {
     if constexpr (along == Along::k) cell_ = operand_.cell(k + Share::cell());
 #pragma unroll
     for (int i = 0; i < Share::count; ++i) {
       if constexpr (along == Along::rows) lines_[i] = operand_.line(k + Share::line(i));
-      if (Share::line(i) < Share::lines) groups_[i] = operand_.load(lines_[i], cell_);
+      if (Share::line(i) >= Share::lines) continue;
+      if (copies_)
+        copy(lines_[i], place(panel, i));
+      else
+        groups_[i] = operand_.load(lines_[i], cell_);
     }
   }
 
   __device__ __forceinline__ void put(Element* panel) const {
-    using P = Panel<Element, rows, Tile::depth, along>;
+    if (copies_) return;
 #pragma unroll
     for (int i = 0; i < Share::count; ++i)
-      if (Share::line(i) < Share::lines) store(panel + Share::line(i) * P::line + Share::cell(), groups_[i]);
+      if (Share::line(i) < Share::lines) store(place(panel, i), groups_[i]);
   }
 
  private:
+  __device__ static Element* place(Element* panel, int i) {
+    return panel + Share::line(i) * Panel<Element, rows, Tile::depth, along>::line + Share::cell();
+  }
+  __device__ __forceinline__ void copy(const typename Operand::Line& line, Element* to) const {
+    if constexpr (std::is_same_v<Element, Bf16>) {
+      const Bf16* const from = operand_.address(line, cell_);
+      cp_async_16(to, from, from ? Valid::yes : Valid::no);
+    }
+  }
+
   const Operand& operand_;
+  bool copies_ = false;
   typename Operand::Line lines_[Share::count];
   typename Operand::Cell cell_;
   Pack<group> groups_[Share::count] = {};
@@ -82,12 +108,13 @@ struct SharedSize {
   static constexpr int a = Panel<typename Tile::Element, Tile::rows, Tile::depth, A::along>::elements;
   static constexpr int b = Panel<typename Tile::Element, Tile::columns, Tile::depth, B::along>::elements;
   static constexpr int sums_line = Tile::columns + 4;
-  static constexpr std::size_t panels_bytes = 2 * (a + b) * sizeof(typename Tile::Element);
+  static constexpr std::size_t panels_bytes = Tile::stages * (a + b) * sizeof(typename Tile::Element);
   static constexpr std::size_t sums_bytes = Tile::rows * sums_line * sizeof(float);
   static constexpr std::size_t bytes = panels_bytes > sums_bytes ? panels_bytes : sums_bytes;
 };
 
-/// The panels of k + depth are fetched while those of k are multiplied.
+/// A step multiplies the panels of `depth` k. Those of later steps are fetched meanwhile, so that the first steps,
+/// below 0, only fetch.
 template <typename Tile, typename A, typename B, typename Store>
 __global__ void __launch_bounds__(Tile::threads)
     product_kernel(ProductSize size, const A operand_a, const B operand_b, const Store store_sums) {
@@ -99,22 +126,29 @@ __global__ void __launch_bounds__(Tile::threads)
   const int part = size.batches > 1 ? 0 : static_cast<int>(blockIdx.z);
   const int first = part * size.k_of_part, last = min(first + size.k_of_part, size.k);
 
+  const int steps = (last - first + Tile::depth - 1) / Tile::depth;
+  const auto panel_a = [&](int step) { return panels + step % Tile::stages * (Size::a + Size::b); };
+  const auto panel_b = [&](int step) { return panel_a(step) + Size::a; };
+  const auto fetch = [&](auto& feed, int step, const auto& panel) {
+    if (step >= 0 && step < steps) feed.fetch(first + step * Tile::depth, panel(step));
+  };
+
   Tile tile;
   Feed<Tile, Tile::rows, A> a(operand_a, row);
   Feed<Tile, Tile::columns, B> b(operand_b, column);
-  a.fetch(first);
-  b.fetch(first);
-  int turn = 0;
-  for (int k = first; k < last; k += Tile::depth, turn ^= 1) {
-    Element* const panel_a = panels + turn * (Size::a + Size::b);
-    a.put(panel_a);
-    b.put(panel_a + Size::a);
-    __syncthreads();  // these panels are there, and the others are no longer read
-    if (k + Tile::depth < last) {
-      a.fetch(k + Tile::depth);
-      b.fetch(k + Tile::depth);
+  for (int step = 1 - Tile::stages; step < steps; ++step) {
+    if (step >= 0) {
+      cp_async_wait<Tile::stages - 2>();
+      __syncthreads();  // the panels of this step are there, and those of the last one are no longer read
     }
-    tile.template add<A::along, B::along>(panel_a, panel_a + Size::a);
+    fetch(a, step + a.ahead(), panel_a);
+    fetch(b, step + b.ahead(), panel_b);
+    cp_async_commit();
+    if (step >= 0) tile.template add<A::along, B::along>(panel_a(step), panel_b(step));
+    if (step + 1 >= 0 && step + 1 < steps) {
+      a.put(panel_a(step + 1));
+      b.put(panel_b(step + 1));
+    }
   }
   __syncthreads();
   float* const sums = reinterpret_cast<float*>(memory);
