@@ -203,9 +203,10 @@ template <>
 Step prepare(const Conv& op, const GpuContext& context) {
   const ConvExtents extents(op.x0, op.weight, op.y, op.prologue.resample);
   check_epilogue(op, extents.out);
-  const std::int64_t c0 = channels_of(op.x0), c1 = channels_of(op.x1), k = extents.out.c;
+  const std::int64_t c0 = channels_of(op.x0), c1 = channels_of(op.x1), k = extents.out.c,
+                     taps = is_doubled(extents, op.prologue) ? 4 : extents.size.r * extents.size.r;
   if (by_tensor_cores({op.x0, op.y}, {c0, c1, k}))
-    return with_mma_tile(pixels_in_order(extents.out).rows(), k, [&](auto tile) {
+    return with_mma_tile(context, {"Conv", pixels_in_order(extents.out).rows(), k, taps * (c0 + c1)}, [&](auto tile) {
       return convolve<group, typename decltype(tile)::type>(op, extents, context.stream);
     });
   if (k <= few && are_groups({c0, c1})) return convolve<group, FewColumns>(op, extents, context.stream);
@@ -217,11 +218,14 @@ Step prepare(const ConvDataGradient& op, const GpuContext& context) {
   const ConvExtents extents(op.dz, op.weight, op.dy, op.prologue.resample);
   ensure(op.dz.shape[3] == extents.in.c, "a convolution's data gradient has the source's channels");
   ensure(bool(op.sums) == bool(op.prologue.coefficients), "the sums belong to a norm");
-  const std::int64_t c = extents.in.c, c1 = channels_of(op.x1), k = extents.out.c;
+  const bool doubled = is_doubled(extents, op.prologue);
+  const std::int64_t c = extents.in.c, c1 = channels_of(op.x1), k = extents.out.c,
+                     taps = doubled ? 16 : extents.size.r * extents.size.r,
+                     pixels = pixels_in_order(doubled ? extents.in : extents.v).rows();
   if (by_tensor_cores({op.dy, op.dz}, {c, c1, k}))
-    return with_mma_tile(
-        pixels_in_order(is_doubled(extents, op.prologue) ? extents.in : extents.v).rows(), c,
-        [&](auto tile) { return convolve_gradient<typename decltype(tile)::type>(op, extents, context.stream); });
+    return with_mma_tile(context, {"ConvDataGradient", pixels, c, taps * k}, [&](auto tile) {
+      return convolve_gradient<typename decltype(tile)::type>(op, extents, context.stream);
+    });
   return c <= few ? convolve_gradient<FewColumns>(op, extents, context.stream)
                   : convolve_gradient<FloatTile>(op, extents, context.stream);
 }
@@ -232,17 +236,20 @@ Step prepare(const ConvWeightGradient& op, const GpuContext& context) {
   const std::int64_t c0 = channels_of(op.x0), c1 = channels_of(op.x1), k = extents.out.c;
   if (is_doubled(extents, op.prologue)) {
     if (by_tensor_cores({op.dy, op.x0}, {c0, c1, k}))
-      return with_mma_tile(16 * k, c0 + c1, [&](auto tile) {
-        return convolve_doubled_weight_gradient<group, typename decltype(tile)::type>(op, extents, context.stream);
-      });
+      return with_mma_tile(
+          context, {"ConvWeightGradient", 16 * k, c0 + c1, pixels_in_order(extents.in).rows()}, [&](auto tile) {
+            return convolve_doubled_weight_gradient<group, typename decltype(tile)::type>(op, extents, context.stream);
+          });
     return with_groups({c0, c1}, [&](auto width) {
       return convolve_doubled_weight_gradient<width, FloatTile>(op, extents, context.stream);
     });
   }
   if (by_tensor_cores({op.dy, op.x0}, {c0, c1, k}))
-    return with_mma_tile(k, op.dweight.shape.elements() / k, [&](auto tile) {
-      return convolve_weight_gradient<group, typename decltype(tile)::type>(op, extents, context.stream);
-    });
+    return with_mma_tile(
+        context, {"ConvWeightGradient", k, op.dweight.shape.elements() / k, pixels_in_order(extents.out).rows()},
+        [&](auto tile) {
+          return convolve_weight_gradient<group, typename decltype(tile)::type>(op, extents, context.stream);
+        });
   if (k <= few && are_groups({c0, c1})) return convolve_weight_gradient<group, FewRows>(op, extents, context.stream);
   return with_groups(
       {c0, c1}, [&](auto width) { return convolve_weight_gradient<width, FloatTile>(op, extents, context.stream); });

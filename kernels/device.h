@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/ops.h"
+#include "kernels/tiles.h"
 
 namespace kernels {
 
@@ -28,6 +29,8 @@ class Device {
   virtual Residence residence() const = 0;
 
   virtual Step prepare(const Op& op, const OnExchange& exchange) = 0;
+  /// The tiles of what is prepared from now on; a device without tensor cores has none.
+  void choose_tiles(ChooseTile tile) { tile_ = std::move(tile); }
 
   /// So many bytes, aligned to 64 and not set, until the last pointer to them is gone; they must not outlive the
   /// device. Throws InputError, one line about `purpose`, where they are not to be had.
@@ -49,11 +52,16 @@ class Device {
   /// Runs the parts; when each of them ended, in seconds from the beginning.
   virtual std::vector<double> time(std::span<const Part> parts);
 
+ protected:
+  const ChooseTile& tile() const { return tile_; }
+
  private:
   /// Of memory not taken; none where that is not known.
   virtual std::optional<std::size_t> free_bytes() const { return std::nullopt; }
   /// Null where there is not as much.
   virtual std::shared_ptr<std::byte> take(std::size_t bytes) = 0;
+
+  ChooseTile tile_ = tile_by_rule;
 };
 
 /// One that computes in the host's memory, and is done with a step when the call returns.

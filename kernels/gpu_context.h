@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/tensor.h"
+#include "kernels/tiles.h"
 
 namespace kernels {
 
@@ -9,6 +10,7 @@ struct GpuContext {
   void* stream = nullptr;  // of CUDA, in which every step runs; an emulated one is a simt::Device
   /// Called by Exchange records with their topic and data, which the device has; empty: alone, nothing to exchange.
   std::function<void(int topic, std::span<float> data)> exchange;
+  ChooseTile tile = tile_by_rule;
 };
 
 // One source <stem>.cu gives both: nvcc's kernels and the emulated ones that tests run on the CPU. Each defines its

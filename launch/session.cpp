@@ -16,12 +16,15 @@ distributed::Communicator& Session::communicator() {
   return *communicator_;
 }
 
-std::shared_ptr<kernels::Device> open_device(const std::string& flag, int threads,
+std::shared_ptr<kernels::Device> open_device(const DeviceFlags& flags, int threads,
                                              distributed::Communicator& communicator) {
   using distributed::DeviceChoice;
-  if (flag == "cpu") return distributed::choose_device(DeviceChoice::cpu, threads, communicator).device;
-  const auto chosen =
-      distributed::choose_device(flag == "cuda" ? DeviceChoice::cuda : DeviceChoice::automatic, threads, communicator);
+  kernels::TileTable tiles;
+  if (!flags.tiles.empty()) tiles = kernels::read_tiles(flags.tiles);
+  if (flags.device == "cpu") return distributed::choose_device(DeviceChoice::cpu, threads, communicator).device;
+  const auto chosen = distributed::choose_device(flags.device == "cuda" ? DeviceChoice::cuda : DeviceChoice::automatic,
+                                                 threads, communicator);
+  chosen.device->choose_tiles(kernels::tiles_of(std::move(tiles)));
   if (communicator.rank() == 0) {
     fmt::print("device: {}{}\n", chosen.device->name(), chosen.reason.empty() ? "" : ", for " + chosen.reason);
     std::fflush(stdout);

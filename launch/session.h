@@ -30,9 +30,15 @@ class Session {
 /// Returns the exit status.
 using Action = std::function<int(Session&)>;
 
-/// The device that the flag --device names: "cpu", "cuda" or "auto". Rank 0 says which it became, and why, unless "cpu"
-/// was asked for. Throws InputError as distributed::choose_device says. Collective.
-std::shared_ptr<kernels::Device> open_device(const std::string& flag, int threads,
+/// --device and --tiles of the commands that compute.
+struct DeviceFlags {
+  std::string device = "cpu", tiles;
+};
+
+/// The device that --device names: "cpu", "cuda" or "auto", with the tiles of the file --tiles. Rank 0 says which it
+/// became, and why, unless "cpu" was asked for. Throws InputError as distributed::choose_device and kernels::read_tiles
+/// say. Collective.
+std::shared_ptr<kernels::Device> open_device(const DeviceFlags& flags, int threads,
                                              distributed::Communicator& communicator);
 
 /// --config and --set of the commands that read a config.

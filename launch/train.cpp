@@ -22,7 +22,8 @@ namespace {
 
 struct TrainFlags {
   ConfigFlags config;
-  std::string device = "cpu", init_from, trace;
+  DeviceFlags device;
+  std::string init_from, trace;
   bool resume = false;
   bool dry_run = false;
 };
@@ -107,7 +108,7 @@ void add_train(CLI::App& app, Action& chosen) {
       app.add_subcommand("train", "Train a score model; start it under mpirun or srun for several ranks");
   auto flags = std::make_shared<TrainFlags>();
   add_config_flags(*command, flags->config);
-  add_device_flag(*command, flags->device);
+  add_device_flags(*command, flags->device);
   command
       ->add_option(
           "--init-from", flags->init_from,

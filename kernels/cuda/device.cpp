@@ -40,7 +40,7 @@ class CudaDevice : public Device {
 
   Step prepare(const Op& op, const OnExchange& exchange) override {
     ensure(!exchange || !std::holds_alternative<Exchange>(op), "other ranks are not heard in the midst of a graph");
-    const GpuContext context{.stream = stream_.get(), .exchange = {}};
+    const GpuContext context{.stream = stream_.get(), .exchange = {}, .tile = tile()};
     return std::visit([&](const auto& record) { return cuda::prepare(record, context); }, op);
   }
 

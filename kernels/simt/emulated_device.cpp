@@ -13,7 +13,7 @@ class EmulatedDevice : public HostDevice {
   Residence residence() const override { return Residence::device; }
 
   Step prepare(const Op& op, const OnExchange& exchange) override {
-    const GpuContext context{.stream = &stream_, .exchange = exchange};
+    const GpuContext context{.stream = &stream_, .exchange = exchange, .tile = tile()};
     return std::visit([&](const auto& record) { return emulated::prepare(record, context); }, op);
   }
 
