@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/ops.h"
+#include "kernels/tiles.h"
 
 namespace kernels {
 
@@ -43,6 +44,8 @@ class Device {
   virtual std::int64_t images_together() const { return 8; }
 
   virtual Step prepare(const Op& op, const OnExchange& exchange) = 0;
+  /// The tiles of what is prepared from now on; a device without tensor cores has none.
+  void choose_tiles(ChooseTile tile) { tile_ = std::move(tile); }
 
   /// So many bytes, aligned to 64 and not set, until the last pointer to them is gone; they must not outlive the
   /// device. Throws InputError, one line about `purpose`, where they are not to be had.
@@ -73,9 +76,14 @@ class Device {
   /// Of memory not taken; none where that is not known.
   virtual std::optional<std::size_t> free_bytes() const { return std::nullopt; }
 
+ protected:
+  const ChooseTile& tile() const { return tile_; }
+
  private:
   /// Null where there is not as much.
   virtual std::shared_ptr<std::byte> take(std::size_t bytes) = 0;
+
+  ChooseTile tile_ = tile_by_rule;
 };
 
 /// One that computes in the host's memory, and is done with a step when the call returns.

@@ -23,23 +23,26 @@ double fastest(int threads, const F& f) {
   return best;
 }
 
-/// A 3x3 convolution that has enough channels for Winograd's transforms to be small beside its products.
-bool can_save_products(const Tensor& weight) {
-  return weight.shape[1] == 3 && weight.shape[0] >= 16 && weight.shape[3] >= 16;
+/// The share of a convolution's products that is needed: of 3x3 ones four ninths where the image is doubled, and as the
+/// machine's Winograd saves where there are enough channels for its transforms to be small beside them.
+double needed_share(const Tensor& weight, const Prologue& prologue, const MachineSpeed& speed) {
+  if (weight.shape[1] != 3) return 1;
+  const bool many = weight.shape[0] >= 16 && weight.shape[3] >= 16;
+  return std::min(many ? speed.conv_share : 1, prologue.resample == Resample::up ? 4.0 / 9 : 1);
 }
 
-bool saves_products(const Conv& op) {
-  return can_save_products(op.weight);
+double needed_share(const Conv& op, const MachineSpeed& speed) {
+  return needed_share(op.weight, op.prologue, speed);
 }
-bool saves_products(const ConvDataGradient& op) {
-  return can_save_products(op.weight);
+double needed_share(const ConvDataGradient& op, const MachineSpeed& speed) {
+  return needed_share(op.weight, op.prologue, speed);
 }
-bool saves_products(const ConvWeightGradient& op) {
-  return can_save_products(op.dweight);
+double needed_share(const ConvWeightGradient& op, const MachineSpeed& speed) {
+  return needed_share(op.dweight, op.prologue, speed);
 }
 template <typename Other>
-bool saves_products(const Other&) {
-  return false;
+double needed_share(const Other&, const MachineSpeed&) {
+  return 1;
 }
 
 }  // namespace
@@ -79,9 +82,8 @@ double operand_bytes(const Op& op) {
 }
 
 double floor_seconds(const Op& op, const MachineSpeed& speed) {
-  const bool saves = std::visit([](const auto& record) { return saves_products(record); }, op);
-  const double part = saves ? speed.conv_share : 1;
-  return std::max(part * flops(op) / speed.flops_per_second, operand_bytes(op) / speed.bytes_per_second);
+  const double share = std::visit([&](const auto& record) { return needed_share(record, speed); }, op);
+  return std::max(share * flops(op) / speed.flops_per_second, operand_bytes(op) / speed.bytes_per_second);
 }
 
 }  // namespace kernels

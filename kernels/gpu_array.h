@@ -18,6 +18,12 @@ struct ArrayOf {
     return element == Element::f32 ? kernels::BACKEND::load<width>(static_cast<const float*>(data) + i)
                                    : kernels::BACKEND::load<width>(static_cast<const Bf16*>(data) + i);
   }
+  /// Zeros for i < 0.
+  template <int width>
+  __device__ __forceinline__ Pack<width> at_or_zero(std::int64_t i) const {
+    if (i < 0) return {};
+    return at<width>(i);
+  }
   template <int width>
   __device__ __forceinline__ void set(std::int64_t i, const Pack<width>& pack) const {
     if (element == Element::f32)
@@ -25,6 +31,8 @@ struct ArrayOf {
     else
       store(static_cast<Bf16*>(data) + i, pack);
   }
+  /// Where element i lies, a bfloat16; null for i < 0.
+  __device__ const Bf16* address(std::int64_t i) const { return i < 0 ? nullptr : static_cast<const Bf16*>(data) + i; }
   /// What `set` leaves to be read.
   template <int width>
   __device__ __forceinline__ Pack<width> rounded(Pack<width> pack) const {

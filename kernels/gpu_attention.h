@@ -37,12 +37,12 @@ struct Heads {
   }
   /// q, k or v of qkv, by `third`.
   template <Along along>
-  MatrixFor<Tile, width, along> third(const ConstArray& qkv, int which) const {
+  Matrix<width, along> third(const ConstArray& qkv, int which) const {
     return {from(qkv, 3 * s.c, which), s.tokens, s.d, 3 * s.c, offset(3 * s.c)};
   }
   /// y or its gradient.
   template <Along along>
-  MatrixFor<Tile, width, along> result(const ConstArray& y) const {
+  Matrix<width, along> result(const ConstArray& y) const {
     return {from(y, s.c, 0), s.tokens, s.d, s.c, offset(s.c)};
   }
   /// Into an array with `channels` per token, of which a head's are those of one of its thirds; y has only the first.
@@ -62,19 +62,20 @@ __device__ __forceinline__ float of_lanes(float value, const F& f) {
   return value;
 }
 
-/// The left operand of a tile's product where it lies in shared memory already: its panels, from that of `first` on.
+/// The left operand of a tile's product where it lies in shared memory already: its panels, one a step.
 template <typename Tile>
 class Resident {
  public:
   using P = Panel<typename Tile::Element, Tile::rows, Tile::depth, Along::k>;
-  __device__ Resident(const typename Tile::Element* panels, int first) : panels_(panels), first_(first) {}
+  __device__ explicit Resident(const typename Tile::Element* panels) : panels_(panels) {}
   __device__ static int at(int row, int k) { return k / Tile::depth * P::elements + P::at(row, k % Tile::depth); }
-  __device__ void fetch(int k) { next_ = panels_ + (k - first_) / Tile::depth * P::elements; }
-  __device__ const typename Tile::Element* arrived() const { return next_; }
+  __device__ int ahead() const { return 1; }
+  __device__ const typename Tile::Element* panel(int step) const { return panels_ + step * P::elements; }
+  __device__ void fetch(int, int) {}
+  __device__ void put(int) {}
 
  private:
-  const typename Tile::Element *panels_, *next_ = nullptr;
-  int first_;
+  const typename Tile::Element* panels_;
 };
 
 /// The softmax of rows whose scores come in blocks (Milakov and Gimelshein 2018): one thread's share of its row.
@@ -156,7 +157,7 @@ __global__ void __launch_bounds__(Scores::threads, 2)
     if (softmax.lane == 0) factors[softmax.row] = factor;
     __syncthreads();
     output.each([&](int i, int, float& sum) { sum *= factors[i]; });
-    add_products<Along::k, Along::rows>(output, Resident<Output>(probabilities, first),
+    add_products<Along::k, Along::rows>(output, Resident<Output>(probabilities),
                                         Feed<Output, Output::columns, Columns>(v, column, panels), first, first + keys);
     __syncthreads();
   }

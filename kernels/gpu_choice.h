@@ -22,13 +22,11 @@ auto with_groups(std::initializer_list<std::int64_t> extents, const F& f) {
   return are_groups(extents) ? f(std::integral_constant<int, group>{}) : f(std::integral_constant<int, 1>{});
 }
 
-/// Calls f(std::type_identity<Tile>) with a tile of tensor cores for a product [rows,columns]: a small one where large
-/// ones would leave multiprocessors of an H100 idle.
+/// Calls f(std::type_identity<Tile>) with the tile of tensor cores for a product.
 template <typename F>
-auto with_mma_tile(std::int64_t rows, std::int64_t columns, const F& f) {
-  constexpr std::int64_t enough = 132 * 128 * 128;
-  return rows >= 128 && columns >= 128 && rows * columns >= enough ? f(std::type_identity<MmaTile<128, 128, 64, 32>>{})
-                                                                   : f(std::type_identity<MmaTile<64, 64, 32, 32>>{});
+auto with_mma_tile(const GpuContext& context, const ProductShape& shape, const F& f) {
+  return context.tile(shape) == TileSize::large ? f(std::type_identity<MmaTile<128, 128, 64, 32>>{})
+                                                : f(std::type_identity<MmaTile<64, 64, 32, 32>>{});
 }
 
 using FloatTile = FmaTile<64, 64>;

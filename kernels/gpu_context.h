@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/gpu_blas.h"
+#include "kernels/tiles.h"
 
 namespace kernels {
 
@@ -10,6 +11,7 @@ struct GpuContext {
   /// Called by Exchange records with their topic and data, which the device has; empty: alone, nothing to exchange.
   std::function<void(int topic, std::span<float> data)> exchange;
   Blas blas = {};  // empty: all products are the kernels' own
+  ChooseTile tile = tile_by_rule;
 };
 
 // One source <stem>.cu gives both: nvcc's kernels and the emulated ones that tests run on the CPU. Each defines its

@@ -27,12 +27,18 @@ inline StatisticsOfGroups statistics_of(const Prologue& prologue, std::int64_t c
   return {memory.at<const float2>(prologue.statistics), static_cast<int>(groups), static_cast<int>(channels / groups)};
 }
 
+/// Whether a convolution works on its source as it is before it is doubled, see gpu_doubled_conv.h.
+inline bool is_doubled(const ConvExtents& extents, const Prologue& prologue) {
+  return prologue.resample == Resample::up && extents.size.r == 3;
+}
+
 /// What a convolution reads: its sources through their prologue while they are read or, filtered, in scratch.
 class PatchSource {
  public:
   PatchSource(const ConvExtents& extents, const In& x0, const In& x1, const Prologue& prologue, ScratchLayout& scratch)
       : extents_(extents), x0_(x0), x1_(x1), prologue_(prologue) {
     check_prologue(extents.in, x0, x1, prologue);
+    if (is_doubled(extents, prologue)) prologue_.resample = Resample::none, extents_.v = extents_.in;
     if (is_filter(prologue.resample))
       filtered_ = scratch.add<std::byte>(extents.v.elements() * static_cast<std::int64_t>(bytes(x0.element)));
   }

@@ -27,6 +27,7 @@ struct Patches {
   Source<width> source;
   PixelRows rows;  // the pixels of y
   int r, stride, before;
+  Phases phases = {};
 
   struct Line {
     int image, y, x;  // of tap (0, 0)
@@ -37,27 +38,36 @@ struct Patches {
   };
   __device__ Line line(int row) const {
     const Pixel at = rows.at(row);
-    return {at.image, at.y * stride - before, at.x * stride - before};
+    return {at.image, at.y * stride - before + phases.a(), at.x * stride - before + phases.b()};
   }
   __device__ Cell cell(int i) const { return {tap_channel(i, r * r, r, source.c), i}; }
+  __device__ static Pixel pixel(const Line& line, const TapChannel& tap) {
+    return {line.image, line.y + tap.y, line.x + tap.x};
+  }
   __device__ Pack<width> at(const Line& line, const TapChannel& tap) const {
     if (line.image < 0 || tap.channel < 0) return {};
-    return source.v({line.image, line.y + tap.y, line.x + tap.x}, tap.channel);
+    return source.v(pixel(line, tap), tap.channel);
   }
   __device__ Pack<group> load(const Line& line, const Cell& cell) const {
     return neighbours<width>(
         [&](int j) { return at(line, j == 0 ? cell.first : tap_channel(cell.number + j, r * r, r, source.c)); });
   }
+  __device__ bool is_plain() const { return width == group && source.is_plain(); }
+  __device__ const Bf16* address(const Line& line, const Cell& cell) const {
+    if (line.image < 0 || cell.first.channel < 0) return nullptr;
+    return source.address(pixel(line, cell.first), cell.first.channel);
+  }
 };
 
 /// dy[pixel of y that reads a pixel of v at a tap, channel of y]: as a matrix of the pixels of v and of taps and
 /// channels.
-template <int width>
+template <int width, Along lies>
 struct GradientPatches {
-  static constexpr Along along = Along::k;
+  static constexpr Along along = lies;
   ConstArray dy;
   PixelRows rows;  // the pixels of v
   int y_h, y_w, k, r, stride, before;
+  int step = 1;  // pixels of y from one of v to the next
 
   using Line = Pixel;
   struct Cell {
@@ -66,16 +76,22 @@ struct GradientPatches {
   };
   __device__ Line line(int row) const { return rows.at(row); }
   __device__ Cell cell(int i) const { return {tap_channel(i, r * r, r, k), i}; }
-  __device__ Pack<width> at(const Pixel& v, const TapChannel& tap) const {
-    const int y = v.y + before - tap.y, x = v.x + before - tap.x;
+  /// Of an element in `dy`; < 0: none.
+  __device__ std::int64_t index(const Pixel& v, const TapChannel& tap) const {
+    const int y = v.y * step + before - tap.y, x = v.x * step + before - tap.x;
     if (!v || tap.channel < 0 || y < 0 || x < 0 || y % stride != 0 || x % stride != 0 || y / stride >= y_h ||
         x / stride >= y_w)
-      return {};
-    return dy.at<width>(((static_cast<std::int64_t>(v.image) * y_h + y / stride) * y_w + x / stride) * k + tap.channel);
+      return -1;
+    return ((static_cast<std::int64_t>(v.image) * y_h + y / stride) * y_w + x / stride) * k + tap.channel;
   }
   __device__ Pack<group> load(const Line& line, const Cell& cell) const {
-    return neighbours<width>(
-        [&](int j) { return at(line, j == 0 ? cell.first : tap_channel(cell.number + j, r * r, r, k)); });
+    return neighbours<width>([&](int j) {
+      return dy.at_or_zero<width>(index(line, j == 0 ? cell.first : tap_channel(cell.number + j, r * r, r, k)));
+    });
+  }
+  __device__ bool is_plain() const { return width == group && dy.element == Element::bf16; }
+  __device__ const Bf16* address(const Line& line, const Cell& cell) const {
+    return dy.address(index(line, cell.first));
   }
 };
 
@@ -83,7 +99,7 @@ struct GradientPatches {
 template <int width>
 struct TurnedWeights {
   static constexpr Along along = Along::rows;
-  const float* weight;
+  ConstArray weight;
   int k, taps, c;
 
   using Line = std::int64_t;  // where the line begins; < 0: none
@@ -92,13 +108,13 @@ struct TurnedWeights {
     return i < taps * k ? (static_cast<std::int64_t>(i % k) * taps + i / k) * c : -1;
   }
   __device__ Cell cell(int j) const { return j; }
-  __device__ Pack<width> at(Line line, int cell) const {
-    if (line < 0 || cell >= c) return {};
-    return kernels::BACKEND::load<width>(weight + line + cell);
-  }
+  /// Of an element in `weight`; < 0: none.
+  __device__ std::int64_t index(Line line, int cell) const { return line >= 0 && cell < c ? line + cell : -1; }
   __device__ Pack<group> load(Line line, int cell) const {
-    return neighbours<width>([&](int j) { return at(line, cell + j); });
+    return neighbours<width>([&](int j) { return weight.at_or_zero<width>(index(line, cell + j)); });
   }
+  __device__ bool is_plain() const { return width == group && weight.element == Element::bf16; }
+  __device__ const Bf16* address(Line line, int cell) const { return weight.address(index(line, cell)); }
 };
 
 }  // namespace kernels::BACKEND

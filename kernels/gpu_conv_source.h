@@ -38,10 +38,19 @@ struct Source {
     return (static_cast<std::int64_t>(at.y) * w + at.x) * c + channel;
   }
 
+  struct Place {
+    ConstArray in;
+    std::int64_t i;
+  };
+  __device__ __forceinline__ Place place(const Pixel& at, int channel) const {
+    const std::int64_t pixel = (static_cast<std::int64_t>(at.image) * h + at.y) * w + at.x;
+    return channel < c0 ? Place{x0, pixel * c0 + channel} : Place{x1, pixel * (c - c0) + channel - c0};
+  }
+
   template <int n = width>
   __device__ __forceinline__ Pack<n> x(const Pixel& at, int channel) const {
-    const std::int64_t pixel = (static_cast<std::int64_t>(at.image) * h + at.y) * w + at.x;
-    return channel < c0 ? x0.at<n>(pixel * c0 + channel) : x1.at<n>(pixel * (c - c0) + channel - c0);
+    const Place x = place(at, channel);
+    return x.in.template at<n>(x.i);
   }
 
   __device__ __forceinline__ Pack<width> z(const Pixel& at, int channel) const {
@@ -66,9 +75,13 @@ struct Source {
     return pack;
   }
 
+  __device__ bool is_outside(const Pixel& at) const {
+    return at.y < 0 || at.y >= v_h || at.x < 0 || at.x >= v_w;
+  }
+
   /// 0 outside the image.
   __device__ __forceinline__ Pack<width> v(const Pixel& at, int channel) const {
-    if (at.y < 0 || at.y >= v_h || at.x < 0 || at.x >= v_w) return {};
+    if (is_outside(at)) return {};
     if (resample == Resample::none) return u(at, channel);
     if (resample == Resample::up) return u({at.image, at.y / 2, at.x / 2}, channel);
     Pack<width> sum{};
@@ -78,6 +91,17 @@ struct Source {
       for (int j = 0; j < width; ++j) sum.value[j] += 0.25f * one.value[j];
     }
     return sum;
+  }
+
+  /// Whether v is x, and stored as bf16; then, where it lies, null outside the image.
+  __device__ bool is_plain() const {
+    return x0.element == Element::bf16 && (!x1 || x1.element == Element::bf16) && !coefficients &&
+           activation == Activation::none && dropout.rate == 0 && resample == Resample::none;
+  }
+  __device__ __forceinline__ const Bf16* address(const Pixel& at, int channel) const {
+    if (is_outside(at)) return nullptr;
+    const Place x = place(at, channel);
+    return x.in.address(x.i);
   }
 
   /// dz = scale * du through dropout and activation.

@@ -40,17 +40,20 @@ using PartMoments = PartsOf<PivotedSums>;
 template <int width>
 struct StoreOutput {
   PixelRows rows;
+  Phases phases;
   int k, block_columns;
   const float *bias, *embedding;
   ConstArray residual;
   float scale;
   Array y;
-  PartMoments parts;  // absent: none wanted
+  PartMoments parts;  // of each phase, one behind the other; absent: none wanted
 
   __device__ void operator()(float* sums, int line, int row, int column) const {
     each_pack<width>(
-        rows, k, block_columns, sums, line, row, column, [&](const Pixel& at, int, int c, Pack<width>& pack) {
-          const std::int64_t i = ((static_cast<std::int64_t>(at.image) * rows.h + at.y) * rows.w + at.x) * k + c;
+        rows, k, block_columns, sums, line, row, column, [&](const Pixel& of_row, int, int c, Pack<width>& pack) {
+          const Pixel at = phases.of(of_row);
+          const std::int64_t line_of_y = static_cast<std::int64_t>(at.image) * (rows.h * phases.across) + at.y;
+          const std::int64_t i = (line_of_y * (rows.w * phases.across) + at.x) * k + c;
           const Pack<width> add = residual ? residual.template at<width>(i) : Pack<width>{};
 #pragma unroll
           for (int j = 0; j < width; ++j)
@@ -71,7 +74,7 @@ struct StoreOutput {
         known.sum += deviation;
         known.sum_squares += deviation * deviation;
       }
-      parts.at(part.image, part.part, column + j) = known;
+      parts.at(part.image, phases.number() * rows.parts_of_image() + part.part, column + j) = known;
     });
   }
 };
@@ -86,7 +89,7 @@ struct StatisticsOfGroups {
 /// dz from du, and over its parts the sums of dz and dz (x - mean); mean of the norm's group.
 template <int width>
 struct StoreGradient {
-  PixelRows rows;  // of the source: nothing is resampled
+  PixelRows rows;  // of the source
   int block_columns;
   Source<width> source;
   StatisticsOfGroups statistics;

@@ -42,29 +42,16 @@ struct Matrix {
   using Cell = int;
   __device__ Line line(int i) const { return i; }
   __device__ Cell cell(int j) const { return j; }
-  __device__ Pack<width> at(int line, int cell) const {
-    if (line >= lines || cell >= cells) return {};
-    return data.at<width>(offset.here() + line * stride + cell);
+  /// Of an element in `data`; < 0: none.
+  __device__ std::int64_t index(int line, int cell) const {
+    return line < lines && cell < cells ? offset.here() + line * stride + cell : -1;
   }
   __device__ Pack<group> load(int line, int cell) const {
-    return neighbours<width>([&](int j) { return at(line, cell + j); });
+    return neighbours<width>([&](int j) { return data.at_or_zero<width>(index(line, cell + j)); });
   }
+  __device__ bool is_plain() const { return width == group && data.element == Element::bf16; }
+  __device__ const Bf16* address(int line, int cell) const { return data.address(index(line, cell)); }
 };
-
-/// The same of bfloat16, for tensor cores, which take them as they are. Extents are multiples of a group.
-template <Along lies>
-struct CopiedMatrix : Matrix<group, lies> {
-  __device__ void copy(int line, int cell, Bf16* to) const {
-    const bool present = line < this->lines && cell < this->cells;
-    const std::int64_t from = present ? this->offset.here() + line * this->stride + cell : 0;
-    cp_async_16(to, static_cast<const Bf16*>(this->data.data) + from, present ? Valid::yes : Valid::no);
-  }
-};
-
-/// What a tile's operand in memory is taken as.
-template <typename Tile, int width, Along along>
-using MatrixFor =
-    std::conditional_t<std::is_same_v<typename Tile::Element, Bf16>, CopiedMatrix<along>, Matrix<width, along>>;
 
 /// Calls f(row of all, column of all, sums of `width` columns) for the sums [block_rows,block_columns] of a block that
 /// begin at (row, column), as far as there are rows and columns.

@@ -52,6 +52,17 @@ struct PixelRows {
   }
 };
 
+/// Which pixels of y a product makes of the pixels (y, x) that are its rows: themselves, or (2y + a, 2x + b) in four
+/// batches, one for each a and b of 0 and 1.
+struct Phases {
+  int across = 1;  // or 2
+  PORTABLE int count() const { return across * across; }
+  __device__ int number() const { return across == 1 ? 0 : static_cast<int>(blockIdx.z); }
+  __device__ int a() const { return number() / 2; }
+  __device__ int b() const { return number() % 2; }
+  __device__ Pixel of(const Pixel& at) const { return {at.image, at.y * across + a(), at.x * across + b()}; }
+};
+
 /// A part of an image within a block that begins at `row`.
 struct Part {
   int image, part, first_row, rows;

@@ -5,6 +5,9 @@
 //   Line line(int i) const;                     what is worth knowing about one of its lines: row i, or k = i
 //   Cell cell(int j) const;                     the same about eight neighbours across lines: k = j.., or rows j..
 //   Pack<8> load(const Line&, const Cell&) const;
+// and where tensor cores are to take it
+//   bool is_plain() const;                               whether all it gives lies in memory, in bf16
+//   const Bf16* address(const Line&, const Cell&) const;  then, of the eight; null: zeros
 // What becomes of c is told by a store:
 //   void operator()(const float* sums, int line, int row, int column) const;
 // called by all threads of a block with its part of c, which begins at (row, column), in shared memory.
@@ -37,14 +40,8 @@ struct Shares {
   __device__ static int line(int i) { return static_cast<int>(threadIdx.x) / cells + i * lines_at_once; }
 };
 
-/// An operand whose groups are copied to shared memory as they are, which the thread does not wait for.
-template <typename Operand>
-concept Copied = requires(const Operand& operand, typename Operand::Line line, typename Operand::Cell cell, Bf16* to) {
-  operand.copy(line, cell, to);
-};
-
-/// What a block multiplies of an operand: two panels in shared memory, of which one is filled while the other is
-/// multiplied. Each thread brings its groups there, through registers unless they are copied.
+/// The panels of an operand in shared memory, those of a step of `depth` k and of the next ones, and how one thread's
+/// groups come there: copied while other panels are multiplied where the operand is plain, through registers otherwise.
 template <typename Tile, int rows, typename Operand>
 class Feed {
   static constexpr Along along = Operand::along;
@@ -53,8 +50,9 @@ class Feed {
   using P = Panel<Element, rows, Tile::depth, along>;
 
  public:
-  static constexpr int elements = 2 * P::elements;
-  __device__ Feed(const Operand& operand, int first_row, Element* panels) : operand_(operand), next_(panels) {
+  static constexpr int elements = Tile::stages * P::elements;
+  __device__ Feed(const Operand& operand, int first_row, Element* panels) : operand_(operand), panels_(panels) {
+    if constexpr (std::is_same_v<Element, Bf16>) copies_ = operand.is_plain();
     if constexpr (along == Along::k) {
 #pragma unroll
       for (int i = 0; i < Share::count; ++i) lines_[i] = operand.line(first_row + Share::line(i));
@@ -63,62 +61,75 @@ class Feed {
     }
   }
 
-  /// Begins to bring the panel of k.
-  __device__ __forceinline__ void fetch(int k) {
+  /// How many steps before it is multiplied a panel is fetched.
+  __device__ int ahead() const {
+    return copies_ ? Tile::stages - 1 : 1;
+  }
+  __device__ Element* panel(int step) const {
+    return panels_ + step % Tile::stages * P::elements;
+  }
+
+  /// What of the step's panel, which begins at k, is not copied waits in registers until it is put.
+  __device__ __forceinline__ void fetch(int step, int k) {
     if constexpr (along == Along::k) cell_ = operand_.cell(k + Share::cell());
 #pragma unroll
     for (int i = 0; i < Share::count; ++i) {
       if constexpr (along == Along::rows) lines_[i] = operand_.line(k + Share::line(i));
       if (Share::line(i) >= Share::lines) continue;
-      if constexpr (Copied<Operand>)
-        operand_.copy(lines_[i], cell_, place(i));
+      if (copies_)
+        copy(lines_[i], place(step, i));
       else
         groups_[i] = operand_.load(lines_[i], cell_);
     }
-    if constexpr (Copied<Operand>) cp_async_commit();
   }
 
-  /// The panel that was fetched, complete after the next barrier. The one before it may be overwritten from then on.
-  __device__ __forceinline__ const Element* arrived() {
-    if constexpr (Copied<Operand>) {
-      cp_async_wait<0>();
-    } else {
+  __device__ __forceinline__ void put(int step) const {
+    if (copies_) return;
 #pragma unroll
-      for (int i = 0; i < Share::count; ++i)
-        if (Share::line(i) < Share::lines) store(place(i), groups_[i]);
-    }
-    const Element* const panel = next_;
-    next_ += other_;
-    other_ = -other_;
-    return panel;
+    for (int i = 0; i < Share::count; ++i)
+      if (Share::line(i) < Share::lines) store(place(step, i), groups_[i]);
   }
 
  private:
-  __device__ Element* place(int i) const {
-    return next_ + Share::line(i) * P::line + Share::cell();
+  __device__ Element* place(int step, int i) const {
+    return panel(step) + Share::line(i) * P::line + Share::cell();
+  }
+  __device__ __forceinline__ void copy(const typename Operand::Line& line, Element* to) const {
+    if constexpr (std::is_same_v<Element, Bf16>) {
+      const Bf16* const from = operand_.address(line, cell_);
+      cp_async_16(to, from, from ? Valid::yes : Valid::no);
+    }
   }
 
   const Operand& operand_;
+  Element* panels_;
+  bool copies_ = false;
   typename Operand::Line lines_[Share::count];
   typename Operand::Cell cell_;
   Pack<group> groups_[Share::count] = {};
-  Element* next_;
-  int other_ = P::elements;  // from it to the other panel
 };
 
-/// Adds the products of two operands over k from first to last, as their feeds bring them.
+/// Adds the products of two operands over k from first to last. A step multiplies the panels of `depth` k. Those of
+/// later steps are fetched meanwhile, so that the first steps, below 0, only fetch.
 template <Along along_a, Along along_b, typename Tile, typename FeedA, typename FeedB>
 __device__ __forceinline__ void add_products(Tile& tile, FeedA&& a, FeedB&& b, int first, int last) {
-  a.fetch(first);
-  b.fetch(first);
-  for (int k = first; k < last; k += Tile::depth) {
-    const auto *panel_a = a.arrived(), *panel_b = b.arrived();
-    __syncthreads();  // these panels are there, and the others are no longer read
-    if (k + Tile::depth < last) {
-      a.fetch(k + Tile::depth);
-      b.fetch(k + Tile::depth);
+  const int steps = (last - first + Tile::depth - 1) / Tile::depth;
+  const auto fetch = [&](auto& feed, int step) {
+    if (step >= 0 && step < steps) feed.fetch(step, first + step * Tile::depth);
+  };
+  for (int step = 1 - Tile::stages; step < steps; ++step) {
+    if (step >= 0) {
+      cp_async_wait<Tile::stages - 2>();
+      __syncthreads();  // the panels of this step are there, and those of the last one are no longer read
     }
-    tile.template add<along_a, along_b>(panel_a, panel_b);
+    fetch(a, step + a.ahead());
+    fetch(b, step + b.ahead());
+    cp_async_commit();
+    if (step >= 0) tile.template add<along_a, along_b>(a.panel(step), b.panel(step));
+    if (step + 1 >= 0 && step + 1 < steps) {
+      a.put(step + 1);
+      b.put(step + 1);
+    }
   }
 }
 

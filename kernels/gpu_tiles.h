@@ -25,6 +25,7 @@ struct FmaTile {
   using Element = float;
   static constexpr int width = 1;  // elements of a result that are stored together, and of operands without a choice
   static constexpr int rows = m, columns = n, depth = 16, threads = 256;
+  static constexpr int stages = 2;  // panels in shared memory at a time, of k and following ones
   static constexpr int across = 16, rows_each = m / across, columns_each = n / across;
   float sum[rows_each][columns_each] = {};
 
@@ -63,6 +64,7 @@ struct MmaTile {
   using Element = Bf16;
   static constexpr int width = full_width;
   static constexpr int rows = m, columns = n, depth = 32, threads = 32 * (m / warp_m) * (n / warp_n);
+  static constexpr int stages = 4;
   static constexpr int blocks_m = warp_m / 16, blocks_n = warp_n / 8;
   static_assert(blocks_n % 2 == 0, "fragments of b are loaded in pairs");
   FragmentC sum[blocks_m][blocks_n] = {};

@@ -12,8 +12,8 @@ namespace launch {
 struct BenchFlags {
   ConfigFlags config;
   int runs = 5;
-  std::string device = "cpu", trace;
-  CollectivesFlags exchange;
+  DeviceFlags device;
+  std::string collectives = "auto", trace, write;
 };
 
 /// Times a training step by kind of record, beside the least that this machine needs.
@@ -44,6 +44,9 @@ int bench_score(const BenchFlags& flags, Session& session);
 
 /// Lists every kernel of a training step with its bytes, FLOPs and floor, and on a GPU its time.
 int bench_kernels(const BenchFlags& flags, Session& session);
+
+/// Writes which tile makes each matrix product of a training step fastest.
+int bench_tune(const BenchFlags& flags, Session& session);
 
 /// Times one step on several ranks: computing, exchanging, and both at once, in both reductions. Collective.
 int bench_reduction(const BenchFlags& flags, Session& session);

@@ -97,8 +97,8 @@ int bench_reduction(const BenchFlags& flags, Session& session) {
   const core::config::RunConfig config = load(flags.config, session);
   distributed::Communicator& communicator = session.communicator();
   kernels::require(communicator.size() > 1, "bench reduction: one rank exchanges nothing; start it under mpirun -n 2");
-  const auto device = open_device(flags.device, config.training().threads(), communicator, flags.exchange.share_gpus);
-  const auto collectives = open_collectives(flags.exchange, communicator, device);
+  const auto device = open_device(flags.device, config.training().threads(), communicator);
+  const auto collectives = open_collectives(flags.collectives, flags.device, communicator, device);
   for (const auto& [name, reduction] :
        {std::pair("DETERMINISTIC", Reduction::deterministic), std::pair("FAST", Reduction::fast)}) {
     Step step(config, communicator, *collectives, device, reduction);

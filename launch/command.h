@@ -21,11 +21,11 @@ void add_bench(CLI::App& app, Action& chosen);
 void add_config_flags(CLI::App& command, ConfigFlags& flags);
 void add_run_flags(CLI::App& command, RunFlags& flags);
 
-/// --device cpu|cuda|auto.
-void add_device_flag(CLI::App& command, std::string& device);
+/// --device cpu|cuda|auto and --tiles FILE.
+void add_device_flags(CLI::App& command, DeviceFlags& flags);
 
 /// --collectives auto|nccl|mpi and --share-gpus.
-void add_collectives_flags(CLI::App& command, CollectivesFlags& flags);
+void add_collectives_flags(CLI::App& command, DeviceFlags& flags, std::string& collectives);
 
 /// --trace FILE.
 void add_trace_flag(CLI::App& command, std::string& file, const std::string& help);

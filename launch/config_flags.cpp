@@ -15,17 +15,21 @@ void add_config_flags(CLI::App& command, ConfigFlags& flags) {
       ->take_all();
 }
 
-void add_device_flag(CLI::App& command, std::string& device) {
+void add_device_flags(CLI::App& command, DeviceFlags& flags) {
   command
-      .add_option("--device", device,
+      .add_option("--device", flags.device,
                   "What computes: the cpu, a GPU for each rank (cuda), or GPUs where there are some (auto)")
       ->check(CLI::IsMember({"cpu", "cuda", "auto"}))
       ->capture_default_str();
+  command
+      .add_option("--tiles", flags.tiles,
+                  "The tiles of a GPU's matrix products, as scoremle bench tune wrote them (default: by a rule)")
+      ->type_name("FILE");
 }
 
-void add_collectives_flags(CLI::App& command, CollectivesFlags& flags) {
+void add_collectives_flags(CLI::App& command, DeviceFlags& flags, std::string& collectives) {
   command
-      .add_option("--collectives", flags.collectives,
+      .add_option("--collectives", collectives,
                   "What moves gradients between ranks: nccl from GPU to GPU, mpi by way of the host's memory, or nccl "
                   "for several ranks on GPUs and else mpi (auto)")
       ->check(CLI::IsMember({"auto", "nccl", "mpi"}))
@@ -47,7 +51,7 @@ void add_run_flags(CLI::App& command, RunFlags& flags) {
                   "Overrides of the run's config, above all of evaluation { ... } or sampling { ... } (repeatable)")
       ->type_name("TEXT")
       ->take_all();
-  add_device_flag(command, flags.device);
+  add_device_flags(command, flags.device);
   command.add_option("--step", flags.step, "Use the checkpoint of this step (default: the newest)")->check(at_least(0));
 }
 

@@ -7,7 +7,8 @@
 #   training  200 steps with one seed on the CPU and on the device; bound and ODE likelihood of one checkpoint on both
 #   ranks     the same steps by NCCL with one rank and with two that share the GPU, and with two by way of the host:
 #             all must have the same losses to the last digit; how much of an exchange is hidden
-#   records   time, floor and share of each kind of record of a training step, and of each kernel
+#   records   time, floor and share of each kind of record of a training step, with tiles as bench tune finds them too, and
+#             of each kernel
 #   peer_ddpmpp, peer_adm64   the step, at batch 128 and 64, in turns with PyTorch's bench_torch.py in --bench FOLDER
 # --device cpu goes through all but the first on the CPU, small, to see that they work.
 # Everything is written to --out (gpu_results by default), its summary.txt last.
@@ -153,6 +154,10 @@ records() {
       step "records_ddpmpp_$activations" 200 "$scoremle" bench step --config cifar10_ddpmpp_vp_likelihood --device cuda \
         --set "training { micro_batches: 1 micro_batch_images: 128 activations: $activations }"
     done
+    local ddpmpp=(--config cifar10_ddpmpp_vp_likelihood --device cuda
+      --set 'training { micro_batches: 1 micro_batch_images: 128 activations: BFLOAT16 }')
+    step tune_ddpmpp 200 "$scoremle" bench tune "${ddpmpp[@]}" --write "$out/tiles.txt" &&
+      step records_ddpmpp_tuned 200 "$scoremle" bench step "${ddpmpp[@]}" --tiles "$out/tiles.txt"
     step records_adm64_BFLOAT16 200 "$scoremle" bench step --config adm64 --device cuda \
       --set 'training { micro_batches: 1 micro_batch_images: 64 activations: BFLOAT16 }'
   fi

@@ -17,13 +17,17 @@ distributed::Communicator& Session::communicator() {
   return *communicator_;
 }
 
-std::shared_ptr<kernels::Device> open_device(const std::string& flag, int threads,
-                                             distributed::Communicator& communicator, bool share_gpus) {
+std::shared_ptr<kernels::Device> open_device(const DeviceFlags& flags, int threads,
+                                             distributed::Communicator& communicator) {
   using distributed::DeviceChoice;
   using distributed::GpuSharing;
-  if (flag == "cpu") return distributed::choose_device(DeviceChoice::cpu, threads, communicator).device;
-  const auto chosen = distributed::choose_device(flag == "cuda" ? DeviceChoice::cuda : DeviceChoice::automatic, threads,
-                                                 communicator, share_gpus ? GpuSharing::yes : GpuSharing::no);
+  kernels::TileTable tiles;
+  if (!flags.tiles.empty()) tiles = kernels::read_tiles(flags.tiles);
+  if (flags.device == "cpu") return distributed::choose_device(DeviceChoice::cpu, threads, communicator).device;
+  const auto chosen =
+      distributed::choose_device(flags.device == "cuda" ? DeviceChoice::cuda : DeviceChoice::automatic, threads,
+                                 communicator, flags.share_gpus ? GpuSharing::yes : GpuSharing::no);
+  chosen.device->choose_tiles(kernels::tiles_of(std::move(tiles)));
   if (communicator.rank() == 0) {
     fmt::print("device: {}{}\n", chosen.device->name(), chosen.reason.empty() ? "" : ", for " + chosen.reason);
     std::fflush(stdout);
@@ -31,14 +35,14 @@ std::shared_ptr<kernels::Device> open_device(const std::string& flag, int thread
   return chosen.device;
 }
 
-std::unique_ptr<kernels::Collectives> open_collectives(const CollectivesFlags& flags,
+std::unique_ptr<kernels::Collectives> open_collectives(const std::string& flag, const DeviceFlags& flags,
                                                        distributed::Communicator& communicator,
                                                        const std::shared_ptr<kernels::Device>& device) {
   using distributed::CollectivesChoice;
-  const bool automatic = flags.collectives == "auto" && !flags.share_gpus;  // NCCL refuses to share
-  const CollectivesChoice choice = automatic                     ? CollectivesChoice::automatic
-                                   : flags.collectives == "nccl" ? CollectivesChoice::nccl
-                                                                 : CollectivesChoice::mpi;
+  const bool automatic = flag == "auto" && !flags.share_gpus;  // NCCL refuses to share
+  const CollectivesChoice choice = automatic        ? CollectivesChoice::automatic
+                                   : flag == "nccl" ? CollectivesChoice::nccl
+                                                    : CollectivesChoice::mpi;
   auto collectives = distributed::make_collectives(choice, communicator, device);
   if (communicator.rank() == 0 && device->residence() == kernels::Residence::device)
     fmt::print("gradients are exchanged by {}\n", collectives->name());

@@ -30,20 +30,21 @@ class Session {
 /// Returns the exit status.
 using Action = std::function<int(Session&)>;
 
-/// The device that the flag --device names: "cpu", "cuda" or "auto". Rank 0 says which it became, and why, unless "cpu"
-/// was asked for. Throws InputError as distributed::choose_device says. Collective.
-std::shared_ptr<kernels::Device> open_device(const std::string& flag, int threads,
-                                             distributed::Communicator& communicator, bool share_gpus = false);
-
-/// How ranks exchange gradients: --collectives "auto", "nccl" or "mpi", and --share-gpus.
-struct CollectivesFlags {
-  std::string collectives = "auto";
+/// --device and --tiles of the commands that compute, and --share-gpus of those on several ranks.
+struct DeviceFlags {
+  std::string device = "cpu", tiles;
   bool share_gpus = false;
 };
 
-/// Where there are GPUs, rank 0 says what it became. Throws InputError as distributed::make_collectives says.
-/// Collective.
-std::unique_ptr<kernels::Collectives> open_collectives(const CollectivesFlags& flags,
+/// The device that --device names: "cpu", "cuda" or "auto", with the tiles of the file --tiles. Rank 0 says which it
+/// became, and why, unless "cpu" was asked for. Throws InputError as distributed::choose_device and kernels::read_tiles
+/// say. Collective.
+std::shared_ptr<kernels::Device> open_device(const DeviceFlags& flags, int threads,
+                                             distributed::Communicator& communicator);
+
+/// How ranks exchange gradients, as --collectives says: "auto", "nccl" or "mpi". Where there are GPUs, rank 0 says what
+/// it became. Throws InputError as distributed::make_collectives says. Collective.
+std::unique_ptr<kernels::Collectives> open_collectives(const std::string& flag, const DeviceFlags& flags,
                                                        distributed::Communicator& communicator,
                                                        const std::shared_ptr<kernels::Device>& device);
 

@@ -22,8 +22,8 @@ namespace {
 
 struct TrainFlags {
   ConfigFlags config;
-  CollectivesFlags exchange;
-  std::string device = "cpu", init_from, trace;
+  DeviceFlags device;
+  std::string collectives = "auto", init_from, trace;
   std::int64_t rank_timeout = 1800;
   bool resume = false;
   bool dry_run = false;
@@ -75,13 +75,13 @@ void settle_origin(const TrainFlags& flags, distributed::Communicator& communica
 int train(const TrainFlags& flags, Session& session) {
   core::config::RunConfig config = config_of(flags, session);
   distributed::Communicator& communicator = session.communicator();
-  const auto device = open_device(flags.device, config.training().threads(), communicator, flags.exchange.share_gpus);
+  const auto device = open_device(flags.device, config.training().threads(), communicator);
   if (flags.dry_run) return communicator.rank() == 0 ? describe_run(config, device) : 0;
   if (!flags.trace.empty()) require_writable(flags.trace);
   core::config::require_source(config.data().training(), "data.training");
   distributed::storage_of(config.training(), *device);
   distributed::storage_of(config.evaluation(), *device);
-  const auto collectives = open_collectives(flags.exchange, communicator, device);
+  const auto collectives = open_collectives(flags.collectives, flags.device, communicator, device);
   settle_origin(flags, communicator, config);
   distributed::catch_interrupts();
   omp_set_num_threads(config.training().threads());
@@ -113,8 +113,8 @@ void add_train(CLI::App& app, Action& chosen) {
       app.add_subcommand("train", "Train a score model; start it under mpirun or srun for several ranks");
   auto flags = std::make_shared<TrainFlags>();
   add_config_flags(*command, flags->config);
-  add_device_flag(*command, flags->device);
-  add_collectives_flags(*command, flags->exchange);
+  add_device_flags(*command, flags->device);
+  add_collectives_flags(*command, flags->device, flags->collectives);
   command
       ->add_option("--rank-timeout", flags->rank_timeout,
                    "Seconds that ranks wait for one of them before the run ends and names it; 0: for ever")

@@ -14,7 +14,8 @@ namespace launch {
 
 /// --run, --set, --step and --device of the commands that use a trained run.
 struct RunFlags {
-  std::string directory, device = "cpu";
+  std::string directory;
+  DeviceFlags device;
   std::vector<std::string> overrides;
   std::int64_t step = -1;
 };

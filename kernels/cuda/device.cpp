@@ -75,7 +75,7 @@ class CudaDevice : public Device {
   std::int64_t images_together() const override { return 128; }
 
   Step prepare(const Op& op, const OnExchange& exchange) override {
-    const GpuContext context{.stream = stream_.get(), .exchange = exchange, .blas = blas_};
+    const GpuContext context{.stream = stream_.get(), .exchange = exchange, .blas = blas_, .tile = tile()};
     return std::visit([&](const auto& record) { return cuda::prepare(record, context); }, op);
   }
 

@@ -26,7 +26,7 @@ class EmulatedDevice : public HostDevice {
   std::unique_ptr<SideStream> side_stream() override { return std::make_unique<EmulatedSideStream>(&stream_); }
 
   Step prepare(const Op& op, const OnExchange& exchange) override {
-    const GpuContext context{.stream = &stream_, .exchange = exchange};
+    const GpuContext context{.stream = &stream_, .exchange = exchange, .tile = tile()};
     return std::visit([&](const auto& record) { return emulated::prepare(record, context); }, op);
   }
   std::optional<std::size_t> free_bytes() const override { return *free_; }

@@ -201,8 +201,9 @@ double dot(const Values& a, const Values& b) {
 
 /// Every combination of the prologue's options with sizes and epilogues taken in turn.
 std::vector<ConvCase> all_cases() {
-  constexpr Extents sizes[] = {{2, 4, 4, 5, 3, 7, 3, 4},  {1, 6, 4, 7, 2, 3, 3, 3},   {3, 4, 6, 3, 9, 5, 1, 2},
-                               {2, 10, 6, 1, 4, 1, 3, 5}, {1, 2, 2, 24, 9, 33, 3, 3}, {1, 16, 16, 16, 8, 16, 3, 6}, {2, 12, 14, 16, 16, 16, 3, 4}, {2, 4, 6, 16, 32, 48, 1, 4}};
+  constexpr Extents sizes[] = {{2, 4, 4, 5, 3, 7, 3, 4},      {1, 6, 4, 7, 2, 3, 3, 3},   {3, 4, 6, 3, 9, 5, 1, 2},
+                               {2, 10, 6, 1, 4, 1, 3, 5},     {1, 2, 2, 24, 9, 33, 3, 3}, {1, 16, 16, 16, 8, 16, 3, 6},
+                               {2, 12, 14, 16, 16, 16, 3, 4}, {2, 4, 6, 16, 32, 48, 1, 4}};
   std::vector<ConvCase> cases;
   unsigned turn = 0;
   for (bool norm : {false, true})
@@ -225,9 +226,20 @@ std::vector<ConvCase> all_cases() {
       cases.push_back({at, (prologue & 1) != 0, prologue & 2 ? Activation::silu : Activation::none, (prologue & 4) != 0,
                        resample, turn * 7 % 16, turn % 3 ? 0.7f : 1.0f});
     }
+  constexpr Extents odd[] = {{2, 3, 5, 16, 8, 24, 3, 3},
+                             {3, 1, 1, 8, 8, 8, 3, 4},
+                             {1, 9, 15, 8, 0, 16, 3, 2},
+                             {2, 5, 3, 3, 2, 6, 3, 5},
+                             {1, 7, 5, 8, 16, 3, 3, 6}};  // and more pixels than a tile's rows
+  for (unsigned operands = 0; operands < 16; ++operands)
+    for (unsigned which : {operands, operands + 2})
+      cases.push_back({odd[which % std::size(odd)], operands % 3 == 0,
+                       operands & 4 ? Activation::silu : Activation::none, operands % 7 == 0, Resample::up, operands,
+                       operands % 2 ? 0.7f : 1.0f});
   for (unsigned operands = 0; operands < 16; ++operands)  // and the epilogue's, on odd images and on a single pixel
     for (const Extents& at :
-         {Extents{3, 7, 7, 3, 0, 5, 3, 3}, Extents{2, 1, 1, 6, 3, 4, 1, 3}, Extents{1, 4, 4, 1, 0, 32, 3, 1}, Extents{2, 7, 9, 16, 0, 48, 3, 1}, Extents{3, 5, 13, 32, 0, 16, 1, 2}})
+         {Extents{3, 7, 7, 3, 0, 5, 3, 3}, Extents{2, 1, 1, 6, 3, 4, 1, 3}, Extents{1, 4, 4, 1, 0, 32, 3, 1},
+          Extents{2, 7, 9, 16, 0, 48, 3, 1}, Extents{3, 5, 13, 32, 0, 16, 1, 2}})
       for (float scale : {1.0f, 0.5f})
         cases.push_back({at, operands % 3 == 0, Activation::none, false, Resample::none, operands, scale});
   return cases;

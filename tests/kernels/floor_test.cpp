@@ -23,6 +23,16 @@ TEST(Floor, OfA1x1ConvolutionIsItsProducts) {
   EXPECT_DOUBLE_EQ(floor_seconds(convolution(16, 1, 64), speed), 2.0 * 2 * 16 * 16 * 64 * 64 * 1e-9);
 }
 
+TEST(Floor, OfA3x3ConvolutionOfADoubledImageIsFourNinthsOfItsProducts) {
+  MachineSpeed without_winograd = speed;
+  without_winograd.conv_share = 1;
+  Conv op = convolution(32, 3, 64);
+  op.x0.shape = {2, 16, 16, 64};
+  op.prologue.resample = Resample::up;
+  EXPECT_DOUBLE_EQ(floor_seconds(op, without_winograd), 4 * 2.0 * 2 * 32 * 32 * 64 * 64 * 1e-9);
+  EXPECT_DOUBLE_EQ(floor_seconds(op, speed), 0.25 * 9 * 2.0 * 2 * 32 * 32 * 64 * 64 * 1e-9);
+}
+
 TEST(Floor, OfARecordWithFewProductsIsItsOperandsMovedOnce) {
   EXPECT_DOUBLE_EQ(floor_seconds(convolution(16, 1, 2), speed), (2 * 2 * 16 * 16 * 2 + 4) * 4 * 1e-9);
   EXPECT_DOUBLE_EQ(

@@ -9,16 +9,17 @@ using tests::run;
 
 TEST(Help, ListsEveryCommandAndFlag) {
   const std::vector<std::pair<const char*, std::vector<const char*>>> all = {
-      {"--help-all",
-       {"train",  "--config", "--set",    "--resume",     "--init-from", "--dry-run", "--trace",  "evaluate",
-        "--run",  "--step",   "--images", "--ode-images", "--estimator", "--on",      "--output", "sample",
-        "report", "data",     "inspect",  "pack",         "checkpoint",  "list",      "show",     "verify",
-        "export", "import",   "bench",    "step",         "score",       "reduction", "kernels",  "--device"}},
+      {"--help-all", {"train",    "--config",  "--set",   "--resume", "--init-from",  "--dry-run",   "--trace",
+                      "evaluate", "--run",     "--step",  "--images", "--ode-images", "--estimator", "--on",
+                      "--output", "sample",    "report",  "data",     "inspect",      "pack",        "checkpoint",
+                      "list",     "show",      "verify",  "export",   "import",       "bench",       "step",
+                      "score",    "reduction", "kernels", "--device", "tune",         "--tiles"}},
       {"data inspect --help", {"--config", "--set", "--files", "--size", "--channels", "--on", "--output"}},
       {"data pack --help", {"--config", "--files", "--size", "--output", "--shard-mib"}},
       {"checkpoint export --help", {"--run", "--file", "--names", "--weights", "--step"}},
       {"checkpoint import --help", {"--run", "--file", "--config", "--set"}},
       {"bench step --help", {"--config", "--set", "--runs", "--device", "--trace"}},
+      {"bench tune --help", {"--config", "--set", "--runs", "--device", "--write"}},
       {"bench data --help", {"--packed", "--batch"}}};
   for (const auto& [command, parts] : all) {
     const auto help = run(std::string("scoremle ") + command);

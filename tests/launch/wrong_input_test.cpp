@@ -57,6 +57,10 @@ TEST(WrongInput, Usage) {
                  "--estimator: maybe not in {bound,ode,both} (see scoremle evaluate --help)"},
            Wrong{"scoremle train --config quickstart --device gpu",
                  "--device: gpu not in {cpu,cuda,auto} (see scoremle train --help)"},
+           Wrong{"scoremle bench step --config quickstart --tiles nowhere.txt",
+                 "nowhere.txt: cannot be read: name a file that scoremle bench tune has written"},
+           Wrong{"scoremle bench tune --config quickstart --write tiles.txt",
+                 "--device: is the CPU, which has no tiles: tune on a GPU, with --device cuda"},
            Wrong{"scoremle data inspect --config quickstart --files configs",
                  "--config excludes --files (see scoremle data inspect --help)"},
            Wrong{"scoremle data inspect --size 8", "--size requires --files (see scoremle data inspect --help)"},
@@ -115,9 +119,9 @@ TEST(WrongInput, Configs) {
            Wrong{
                quick + "--set 'training { activations: BFLOAT16 }'",
                "training.activations: is BFLOAT16, which the CPU does not compute with: use --device cuda, or FLOAT32"},
-         Wrong{quick + "--set 'evaluation { activations: BFLOAT16 }'",
-               "evaluation.activations: is BFLOAT16, which the CPU does not compute with: use --device cuda, or "
-               "FLOAT32"},
+           Wrong{quick + "--set 'evaluation { activations: BFLOAT16 }'",
+                 "evaluation.activations: is BFLOAT16, which the CPU does not compute with: use --device cuda, or "
+                 "FLOAT32"},
            Wrong{"scoremle train --config nosuch", "nosuch" + presets},
            Wrong{quick + "--set 'optimizer { lr: 1 }'",
                  "--set 'optimizer { lr: 1 }':1:15: Message type \"core.config.Optimizer\" has no field named \"lr\"."},

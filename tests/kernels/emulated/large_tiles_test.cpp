@@ -42,5 +42,15 @@ TEST(LargeTiles, ConvWeightGradient) {
   arena.run(op);
 }
 
+TEST(LargeTiles, ConvWeightGradientOfADoubledImage) {
+  Arena arena(4);
+  ConvWeightGradient op;
+  op.dy = arena.uniform({1, 4, 10, 368});
+  op.x0 = arena.uniform({1, 2, 5, 368});
+  op.prologue.resample = Resample::up;
+  op.dweight = arena.uniform({368, 3, 3, 368});
+  arena.run(op);
+}
+
 }  // namespace
 }  // namespace kernels::test

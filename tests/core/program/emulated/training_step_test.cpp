@@ -111,6 +111,27 @@ TEST(EmulatedTrainingStep, InBf16IsNearlyThatInF32) {
   EXPECT_GT(share, 1e-4) << "something was rounded";
 }
 
+TEST(EmulatedTrainingStep, InBf16IsTheSameWithEveryTile) {
+  TrainingProgram training = record_training(config_of(""), kernels::Mode::overwrite);
+  training.program = program::stored(std::move(training.program), program::Storage::bf16);
+  std::vector<Result> results;
+  for (const kernels::TileSize tile : kernels::tile_sizes) {
+    const auto device = kernels::simt::make_emulated_device(std::size_t{1} << 30);
+    int chosen = 0;
+    device->choose_tiles([&](const kernels::ProductShape&) {
+      ++chosen;
+      return tile;
+    });
+    results.push_back(train(training, device));
+    EXPECT_GT(chosen, 10);
+  }
+  expect_close(results[1].losses, results[0].losses, 1e-3f, "losses");
+  std::vector<Values> difference = results[1].gradients;
+  for (std::size_t i = 0; i < difference.size(); ++i)
+    for (std::size_t j = 0; j < difference[i].size(); ++j) difference[i][j] -= results[0].gradients[i][j];
+  EXPECT_LT(norm(difference), 1e-2 * norm(results[0].gradients));
+}
+
 TEST(EmulatedTrainingStep, OfDdpmpp) {
   expect_same_step("");
 }
