@@ -112,7 +112,7 @@ TEST(EmulatedTrainingStep, InBf16IsNearlyThatInF32) {
 }
 
 TEST(EmulatedTrainingStep, InBf16IsTheSameWithEveryTile) {
-  TrainingProgram training = record_training(config_of(""), kernels::Mode::overwrite);
+  TrainingProgram training = record_training(config_of(""));
   training.program = program::stored(std::move(training.program), program::Storage::bf16);
   std::vector<Result> results;
   for (const kernels::TileSize tile : kernels::tile_sizes) {
