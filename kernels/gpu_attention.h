@@ -37,12 +37,12 @@ struct Heads {
   }
   /// q, k or v of qkv, by `third`.
   template <Along along>
-  Matrix<width, along> third(const ConstArray& qkv, int which) const {
+  MatrixFor<Tile, width, along> third(const ConstArray& qkv, int which) const {
     return {from(qkv, 3 * s.c, which), s.tokens, s.d, 3 * s.c, offset(3 * s.c)};
   }
   /// y or its gradient.
   template <Along along>
-  Matrix<width, along> result(const ConstArray& y) const {
+  MatrixFor<Tile, width, along> result(const ConstArray& y) const {
     return {from(y, s.c, 0), s.tokens, s.d, s.c, offset(s.c)};
   }
   /// Into an array with `channels` per token, of which a head's are those of one of its thirds; y has only the first.

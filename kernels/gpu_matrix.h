@@ -53,6 +53,17 @@ struct Matrix {
   __device__ const Bf16* address(int line, int cell) const { return data.address(index(line, cell)); }
 };
 
+/// The same of bfloat16 in groups, which is always plain.
+template <Along lies>
+struct PlainMatrix : Matrix<group, lies> {
+  __device__ static bool is_plain() { return true; }
+};
+
+/// What a tile's operand in memory is taken as.
+template <typename Tile, int width, Along along>
+using MatrixFor =
+    std::conditional_t<std::is_same_v<typename Tile::Element, Bf16>, PlainMatrix<along>, Matrix<width, along>>;
+
 /// Calls f(row of all, column of all, sums of `width` columns) for the sums [block_rows,block_columns] of a block that
 /// begin at (row, column), as far as there are rows and columns.
 template <int width, typename Size, typename F>
