@@ -77,7 +77,7 @@ function(emulated_program name way filter)
   target_link_libraries(test_simt_${name} PRIVATE emulated_tests emulated_kernels_${way} kernels_simt GTest::gtest_main)
   gtest_discover_tests(test_simt_${name} TEST_PREFIX kernels/emulated/${name}/ TEST_FILTER ${filter}
                        WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} DISCOVERY_MODE PRE_TEST
-                       PROPERTIES TIMEOUT 600 ENVIRONMENT "${test_environment};ASAN_OPTIONS=detect_leaks=0"
+                       PROPERTIES TIMEOUT 600 ENVIRONMENT ${test_environment}
                                   FIXTURES_SETUP emulated_${name})
 endfunction()
 

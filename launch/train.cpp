@@ -76,11 +76,11 @@ int train(const TrainFlags& flags, Session& session) {
   core::config::RunConfig config = config_of(flags, session);
   distributed::Communicator& communicator = session.communicator();
   const auto device = open_device(flags.device, config.training().threads(), communicator);
+  distributed::storage_of(config.training(), *device);
+  distributed::storage_of(config.evaluation(), *device);
   if (flags.dry_run) return communicator.rank() == 0 ? describe_run(config, device) : 0;
   if (!flags.trace.empty()) require_writable(flags.trace);
   core::config::require_source(config.data().training(), "data.training");
-  distributed::storage_of(config.training(), *device);
-  distributed::storage_of(config.evaluation(), *device);
   const auto collectives = open_collectives(flags.collectives, flags.device, communicator, device);
   settle_origin(flags, communicator, config);
   distributed::catch_interrupts();
