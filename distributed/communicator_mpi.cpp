@@ -95,21 +95,21 @@ class MpiCommunicator final : public Communicator {
 
   void set_patience(double seconds) override { patience_ = seconds; }
 
-  // Whoever waits long says so to rank 0, which therefore knows who does not.
+  // Whoever waits long says so to rank 0, which therefore knows who does not. It ends the run before the patience of
+  // the others does.
   void waiting(double seconds, const char* what, Place place) override {
     if (patience_ == 0 || seconds < std::min(patience_ / 2, 5.0)) return;
     if (rank_ != 0) {
       if (std::exchange(said_, calls_) != calls_)
         check(MPI_Send(&calls_, 1, MPI_INT64_T, 0, 0, roll_call_), "a message to rank 0", place);
-      // Its own patience ends before.
-      if (seconds > 1.5 * patience_ + 1) throw_missing({0}, what, place);
+      if (seconds > 3 * patience_) throw_missing(seconds, {0}, what, place);
       return;
     }
     if (seconds < patience_) return;
     std::vector<int> missing;
     for (int rank = 1; rank < size_; ++rank)
       if (!said_to_wait(rank, place)) missing.push_back(rank);
-    if (!missing.empty()) throw_missing(missing, what, place);
+    if (!missing.empty() || seconds > 2 * patience_) throw_missing(seconds, missing, what, place);
   }
 
   void abort(int status) override {
@@ -186,21 +186,23 @@ class MpiCommunicator final : public Communicator {
 
   /// Whether the rank has said that it waits in the same call as this one.
   bool said_to_wait(int rank, Place place) {
-    std::int64_t call = 0;
+    told_.resize(size_);
     for (int there = 0;;) {
       check(MPI_Iprobe(rank, 0, roll_call_, &there, MPI_STATUS_IGNORE), "a message of a rank", place);
-      if (!there) return false;
-      check(MPI_Recv(&call, 1, MPI_INT64_T, rank, 0, roll_call_, MPI_STATUS_IGNORE), "a message of a rank", place);
-      if (call == calls_) return true;
+      if (!there) return told_[rank] == calls_;
+      check(MPI_Recv(&told_[rank], 1, MPI_INT64_T, rank, 0, roll_call_, MPI_STATUS_IGNORE), "a message of a rank",
+            place);
     }
   }
 
-  [[noreturn]] void throw_missing(const std::vector<int>& ranks, const char* what, Place place) const {
+  [[noreturn]] void throw_missing(double seconds, const std::vector<int>& ranks, const char* what, Place place) const {
     std::vector<std::string> names;
     for (const int rank : ranks) names.push_back(fmt::format("rank {} on {}", rank, nodes_[rank]));
     throw kernels::RunError(
-        fmt::format("{}: waited {:.0f} s for {} in {} ({}:{}): it hangs, or is slower than --rank-timeout allows",
-                    name(), patience_, fmt::join(names, ", "), what, place.file_name(), place.line()),
+        fmt::format(
+            "{}: waited {:.0f} s for {} in {} ({}:{}): {}, or is slower than --rank-timeout allows", name(), seconds,
+            ranks.empty() ? "what the ranks send each other" : fmt::format("{}", fmt::join(names, ", ")), what,
+            place.file_name(), place.line(), ranks.empty() ? "every rank waits, so the network hangs" : "it hangs"),
         exit_rank_missing);
   }
 
@@ -232,6 +234,7 @@ class MpiCommunicator final : public Communicator {
   std::vector<std::string> nodes_;  // of all ranks
   double patience_ = 0;
   std::int64_t calls_ = 0, said_ = 0;  // collective calls so far; the one of which rank 0 was told that we wait in it
+  std::vector<std::int64_t> told_;     // of rank 0: the call in which each rank last said that it waits
   std::vector<MPI_Request> requests_;
   std::vector<int> indices_;
   std::deque<std::vector<int>> numbers_;  // of exchanges under way

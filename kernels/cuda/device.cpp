@@ -127,7 +127,8 @@ class CudaDevice : public Device {
  private:
   Owned<cudaGraph_t> graph_of(const std::function<void()>& steps) {
     cudaGraph_t graph = nullptr;
-    check(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeThreadLocal), "capturing a program");
+    // Relaxed, since libraries load what they launch when they first do, which other modes forbid meanwhile.
+    check(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeRelaxed), "capturing a program");
     try {
       steps();
     } catch (...) {

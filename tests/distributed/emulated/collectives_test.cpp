@@ -105,6 +105,39 @@ TEST(NcclCollectives, WhatNcclRefusesEndsTheRun) {
       "rank 0: NCCL: what was started before: an error of the double");
 }
 
+/// Keeps what is to be called while it waits.
+class WaitingDevice final : public kernels::HostDevice {
+ public:
+  std::string name() const override { return "a test's device"; }
+  kernels::Residence residence() const override { return kernels::Residence::device; }
+  kernels::Step prepare(const kernels::Op&, const kernels::OnExchange&) override { return {}; }
+  std::unique_ptr<kernels::SideStream> side_stream() override { return gpu()->side_stream(); }
+  void while_waiting(std::function<void(double)> watch) override { watch_ = std::move(watch); }
+  const std::function<void(double)>& watch() const { return watch_; }
+
+ private:
+  std::function<void(double)> watch_;
+};
+
+TEST(NcclCollectives, AreLookedAfterWhileTheDeviceWaits) {
+  const auto communicator = make_solo_communicator();
+  const auto device = std::make_shared<WaitingDevice>();
+  kernels::nccl::Result state = kernels::nccl::success;
+  NcclDouble nccl(1);
+  kernels::nccl::Calls calls = nccl.calls(0);
+  calls.get_async_error = [&](kernels::nccl::Comm, kernels::nccl::Result* result) {
+    *result = state;
+    return kernels::nccl::success;
+  };
+  auto collectives = connect_nccl(calls, *communicator, device);
+  ASSERT_TRUE(device->watch());
+  device->watch()(0.1);
+  state = 6;  // another rank is gone
+  EXPECT_THROW(device->watch()(0.2), kernels::RunError);
+  collectives.reset();
+  EXPECT_FALSE(device->watch()) << "nothing is left to look after";
+}
+
 TEST(Nccl, IsNotForTheCpu) {
   const auto communicator = make_solo_communicator();
   try {
