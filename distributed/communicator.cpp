@@ -30,6 +30,10 @@ std::string Communicator::name() const {
   return fmt::format("rank {} of {} on {}", rank(), size(), node());
 }
 
+void Communicator::set_patience(double) {}
+
+void Communicator::waiting(double, const char*, Place) {}
+
 void Communicator::broadcast(std::string& text, int root, Place place) {
   std::int64_t length = std::ssize(text);
   broadcast(std::span(&length, 1), root, place);

@@ -73,11 +73,11 @@ class Communicator {
   virtual void wait(Place place = Place::current()) = 0;
 
   /// From now on a rank for which the others wait longer than this, in seconds, ends the run: the error names it. 0:
-  /// they wait for ever.
-  virtual void set_patience(double seconds) = 0;
+  /// they wait for ever, as ranks of one process do.
+  virtual void set_patience(double seconds);
   /// To be called while something waits for other ranks that is not a call of this: after so many seconds it throws as
   /// such a call would. Not collective.
-  virtual void waiting(double seconds, const char* what, Place place = Place::current()) = 0;
+  virtual void waiting(double seconds, const char* what, Place place = Place::current());
 
   /// Ends all ranks with `status`. Not collective.
   [[noreturn]] virtual void abort(int status) = 0;

@@ -35,8 +35,6 @@ class SoloCommunicator final : public Communicator {
   void start_reduce(std::span<float>, int, Place) override {}
   void progress(Place) override {}
   void wait(Place) override {}
-  void set_patience(double) override {}
-  void waiting(double, const char*, Place) override {}
   void abort(int status) override { std::exit(status); }
   void finish(Place) override {}
 

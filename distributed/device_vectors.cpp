@@ -14,9 +14,7 @@ DeviceAddition::DeviceAddition(kernels::Device& device, std::span<const std::spa
   while (!terms.empty() || !copy.empty()) {
     Part& part = parts_.emplace_back();
     const auto add = [&](std::span<const float> vector) {
-      kernels::Tensor tensor;
-      tensor.id = static_cast<std::int32_t>(part.base.size());
-      tensor.shape = {std::ssize(vector)};
+      const kernels::Tensor tensor{.id = static_cast<std::int32_t>(part.base.size()), .shape = {std::ssize(vector)}};
       part.base.push_back(reinterpret_cast<std::byte*>(const_cast<float*>(vector.data())));
       return tensor;
     };

@@ -16,6 +16,7 @@ class DeviceVector {
   DeviceVector(kernels::Device& device, std::int64_t count, const char* purpose);
   /// Not to be read here, unless the device computes in the host's memory.
   std::span<float> span() const { return {reinterpret_cast<float*>(memory_.get()), count_}; }
+  std::byte* bytes() const { return memory_.get(); }
 
  private:
   std::size_t count_;

@@ -5,20 +5,16 @@ namespace distributed {
 Mirrored::Mirrored(std::shared_ptr<kernels::Device> device, std::span<float> host, const char* purpose)
     : device_(std::move(device)), host_(host) {
   if (device_->residence() == kernels::Residence::host) return;
-  const std::shared_ptr<std::byte> memory = device_->allocate(host.size_bytes(), purpose);
-  copy_ = {memory, reinterpret_cast<float*>(memory.get())};
+  copy_.emplace(*device_, std::ssize(host), purpose);
   to_device();
 }
 
-void Mirrored::to_device(Range range) const {
-  if (!copy_) return;
-  device_->write(reinterpret_cast<std::byte*>(range.of(device()).data()),
-                 std::as_bytes(std::span<const float>(range.of(host_))));
+void Mirrored::to_device() const {
+  if (copy_) device_->write(copy_->bytes(), std::as_bytes(host_));
 }
 
-void Mirrored::to_host(Range range) const {
-  if (!copy_) return;
-  device_->read(std::as_writable_bytes(range.of(host_)), reinterpret_cast<const std::byte*>(range.of(device()).data()));
+void Mirrored::to_host() const {
+  if (copy_) device_->read(std::as_writable_bytes(host_), copy_->bytes());
 }
 
 MirroredParameters::MirroredParameters(const Parameters& parameters, const std::shared_ptr<kernels::Device>& device)

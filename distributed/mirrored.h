@@ -2,8 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 
+#include "distributed/device_vectors.h"
 #include "distributed/parameters.h"
 #include "kernels/device.h"
 
@@ -19,18 +21,15 @@ class Mirrored {
 
   std::span<float> host() const { return host_; }
   /// In the device's memory: for Executor::bind, not to be read here.
-  std::span<float> device() const { return copy_ ? std::span(copy_.get(), host_.size()) : host_; }
+  std::span<float> device() const { return copy_ ? copy_->span() : host_; }
 
-  Range all() const { return {0, std::ssize(host_)}; }
-  void to_device(Range range) const;
-  void to_host(Range range) const;
-  void to_device() const { to_device(all()); }
-  void to_host() const { to_host(all()); }
+  void to_device() const;
+  void to_host() const;
 
  private:
   std::shared_ptr<kernels::Device> device_;
   std::span<float> host_;
-  std::shared_ptr<float> copy_;  // none where the device computes in the host's memory
+  std::optional<DeviceVector> copy_;  // none where the device computes in the host's memory
 };
 
 /// What a training step reads and writes.

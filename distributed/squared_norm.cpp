@@ -16,10 +16,8 @@ SquaredNorm::SquaredNorm(Communicator& communicator, std::shared_ptr<kernels::De
   const std::int64_t count = counts_[communicator.rank()];
   numbers_ = device_->allocate(count * sizeof(double), "the norm of the gradient");
   base_ = {reinterpret_cast<std::byte*>(own.of(flat).data()), numbers_.get()};
-  kernels::Tensor values, numbers;
-  values.id = 0;
-  values.shape = {own.size()};
-  numbers = {.id = 1, .element = kernels::Element::f64, .shape = {count}};
+  const kernels::Tensor values{.id = 0, .shape = {own.size()}},
+      numbers{.id = 1, .element = kernels::Element::f64, .shape = {count}};
   step_ = device_->prepare(SquareSums{.values = values, .numbers = numbers, .begin = own.begin, .total = total_}, {});
 }
 

@@ -129,6 +129,32 @@ int pixels_of_part(std::int64_t rows, std::int64_t columns, std::int64_t pixels)
   return static_cast<int>(((pixels + parts - 1) / parts + Tile::depth - 1) / Tile::depth * Tile::depth);
 }
 
+/// The product [rows,columns] of a weight gradient, over pixels in parts whose sums lie one behind the other.
+template <typename Tile>
+class ProductOfPixels {
+ public:
+  ProductOfPixels(int rows, int columns, int pixels, ScratchLayout& scratch)
+      : size_{rows, columns, pixels, pixels_of_part<Tile>(rows, columns, pixels)},
+        sums_(scratch.add<float>(std::int64_t{parts()} * rows * columns)) {}
+  int parts() const { return (size_.k + size_.k_of_part - 1) / size_.k_of_part; }
+
+  /// The sums of all parts.
+  template <typename A, typename B>
+  const float* run(void* stream, const Memory& memory, const A& a, const B& b) const {
+    float* const sums = sums_.in(memory);
+    product<Tile>(stream, size_, a, b,
+                  StoreMatrix<Tile::width>{.size = {size_.rows, size_.columns, Tile::rows, Tile::columns},
+                                           .to = {sums},
+                                           .stride = size_.columns,
+                                           .part_stride = std::int64_t{size_.rows} * size_.columns});
+    return sums;
+  }
+
+ private:
+  ProductSize size_;
+  Slot<float> sums_;
+};
+
 template <int width, typename Tile>
 Step convolve_weight_gradient(const ConvWeightGradient& op, const ConvExtents& extents, void* stream) {
   ScratchLayout scratch;
@@ -137,21 +163,15 @@ Step convolve_weight_gradient(const ConvWeightGradient& op, const ConvExtents& e
              before = static_cast<int>(extents.size.before), k = static_cast<int>(extents.size.k),
              columns = r * r * static_cast<int>(extents.size.c);
   const PixelRows pixels = pixels_in_order(extents.out);
-  const int part = pixels_of_part<Tile>(k, columns, pixels.rows()), parts = (pixels.rows() + part - 1) / part;
-  const auto sums_slot = scratch.add<float>(std::int64_t{parts} * k * columns);
+  const ProductOfPixels<Tile> multiply(k, columns, pixels.rows(), scratch);
   const ColumnSums column_sums(pixel_rows(extents.out, ColumnSums::block_rows), k, scratch);
   return {[=](const Memory& memory) {
             const ConstArray dy = const_array(op.dy, memory);
-            float* const sums = sums_slot.in(memory);
-            product<Tile>(stream, {k, columns, pixels.rows(), part},
-                          Matrix<Tile::width, Along::rows>{dy, pixels.rows(), k, k},
-                          Patches<width, Along::rows>{source.make<width>(stream, memory), pixels, r, stride, before},
-                          StoreMatrix<Tile::width>{.size = {k, columns, Tile::rows, Tile::columns},
-                                                   .to = {sums},
-                                                   .stride = columns,
-                                                   .part_stride = std::int64_t{k} * columns});
+            const float* const sums = multiply.run(
+                stream, memory, Matrix<Tile::width, Along::rows>{dy, pixels.rows(), k, k},
+                Patches<width, Along::rows>{source.make<width>(stream, memory), pixels, r, stride, before});
             launch<add_parts_kernel>(blocks_for(std::int64_t{k} * columns), block_threads, 0, stream,
-                                     std::int64_t{k} * columns, parts, sums, op.scale, op.mode,
+                                     std::int64_t{k} * columns, multiply.parts(), sums, op.scale, op.mode,
                                      memory.at<float>(op.dweight));
             column_sums.run(stream, memory, dy, op.scale, op.mode, memory.at<float>(op.dembedding),
                             memory.at<float>(op.dbias));
@@ -164,32 +184,26 @@ template <int width, typename Tile>
 Step convolve_doubled_weight_gradient(const ConvWeightGradient& op, const ConvExtents& extents, void* stream) {
   ScratchLayout scratch;
   const PatchSource source(extents, op.x0, op.x1, op.prologue, scratch);
-  check_bias_gradient(op, extents.out);
-  const auto k = static_cast<int>(extents.size.k), c = static_cast<int>(extents.size.c), rows = 16 * k;
+  const auto k = static_cast<int>(extents.size.k), c = static_cast<int>(extents.size.c);
   const PixelRows pixels = pixels_in_order(extents.in);
-  const int part = pixels_of_part<Tile>(rows, c, pixels.rows()), parts = (pixels.rows() + part - 1) / part;
-  const auto sums_slot = scratch.add<float>(std::int64_t{parts} * rows * c);
+  const ProductOfPixels<Tile> multiply(16 * k, c, pixels.rows(), scratch);
   const ColumnSums column_sums(pixel_rows(extents.out, ColumnSums::block_rows), k, scratch);
   return {[=](const Memory& memory) {
             const ConstArray dy = const_array(op.dy, memory);
-            float* const sums = sums_slot.in(memory);
-            product<Tile>(stream, {rows, c, pixels.rows(), part},
-                          GradientPatches<Tile::width, Along::rows>{.dy = dy,
-                                                                    .rows = pixels,
-                                                                    .y_h = static_cast<int>(extents.out.h),
-                                                                    .y_w = static_cast<int>(extents.out.w),
-                                                                    .k = k,
-                                                                    .r = 4,
-                                                                    .stride = 1,
-                                                                    .before = 2,
-                                                                    .step = 2},
-                          Patches<width, Along::rows>{source.make<width>(stream, memory), pixels, 1, 1, 0},
-                          StoreMatrix<Tile::width>{.size = {rows, c, Tile::rows, Tile::columns},
-                                                   .to = {sums},
-                                                   .stride = c,
-                                                   .part_stride = std::int64_t{rows} * c});
-            launch<fold_weights_kernel>(blocks_for(std::int64_t{9} * k * c), block_threads, 0, stream, k, c, parts,
-                                        sums, op.scale, op.mode, memory.at<float>(op.dweight));
+            const float* const sums =
+                multiply.run(stream, memory,
+                             GradientPatches<Tile::width, Along::rows>{.dy = dy,
+                                                                       .rows = pixels,
+                                                                       .y_h = static_cast<int>(extents.out.h),
+                                                                       .y_w = static_cast<int>(extents.out.w),
+                                                                       .k = k,
+                                                                       .r = 4,
+                                                                       .stride = 1,
+                                                                       .before = 2,
+                                                                       .step = 2},
+                             Patches<width, Along::rows>{source.make<width>(stream, memory), pixels, 1, 1, 0});
+            launch<fold_weights_kernel>(blocks_for(std::int64_t{9} * k * c), block_threads, 0, stream, k, c,
+                                        multiply.parts(), sums, op.scale, op.mode, memory.at<float>(op.dweight));
             column_sums.run(stream, memory, dy, op.scale, op.mode, memory.at<float>(op.dembedding),
                             memory.at<float>(op.dbias));
           },

@@ -47,8 +47,6 @@ class ThreadCommunicator final : public Communicator {
   }
   void progress(Place) override {}
   void wait(Place) override {}
-  void set_patience(double) override {}
-  void waiting(double, const char*, Place) override {}
   void abort(int status) override { std::exit(status); }
   void finish(Place) override {}
 

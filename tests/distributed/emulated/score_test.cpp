@@ -10,6 +10,7 @@
 #include "distributed/binding.h"
 #include "distributed/initial_weights.h"
 #include "kernels/simt/emulated_device.h"
+#include "tests/distance.h"
 
 namespace distributed {
 namespace {
@@ -44,26 +45,16 @@ Found score_on(const std::shared_ptr<kernels::Device>& device, core::program::St
   return {found, trace};
 }
 
-/// The norm of the difference as a share of the norm.
-double difference(const std::vector<double>& a, const std::vector<double>& b) {
-  double apart = 0, size = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    apart += std::pow(a[i] - b[i], 2);
-    size += std::pow(b[i], 2);
-  }
-  return std::sqrt(apart / size);
-}
-
 TEST(EmulatedScore, IsThatOfTheCpuAndInBf16CloseToIt) {
   using core::program::Storage;
   const auto gpu = kernels::simt::make_emulated_device(std::size_t{1} << 30);
   const Found cpu = score_on(kernels::make_cpu_device(1), Storage::f32), wide = score_on(gpu, Storage::f32),
               narrow = score_on(gpu, Storage::bf16);
-  EXPECT_LT(difference(wide.score, cpu.score), 1e-5);
-  EXPECT_LT(difference(wide.trace, cpu.trace), 1e-5);
-  EXPECT_LT(difference(narrow.score, cpu.score), 0.03);
-  EXPECT_LT(difference(narrow.trace, cpu.trace), 0.1);
-  EXPECT_GT(difference(narrow.score, cpu.score), 1e-4) << "stored as bf16";
+  EXPECT_LT(tests::distance(wide.score, cpu.score), 1e-5);
+  EXPECT_LT(tests::distance(wide.trace, cpu.trace), 1e-5);
+  EXPECT_LT(tests::distance(narrow.score, cpu.score), 0.03);
+  EXPECT_LT(tests::distance(narrow.trace, cpu.trace), 0.1);
+  EXPECT_GT(tests::distance(narrow.score, cpu.score), 1e-4) << "stored as bf16";
 }
 
 }  // namespace

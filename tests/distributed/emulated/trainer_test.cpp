@@ -13,6 +13,7 @@
 #include "distributed/collectives.h"
 #include "distributed/interrupt.h"
 #include "kernels/simt/emulated_device.h"
+#include "tests/distance.h"
 #include "tests/distributed/nccl_double.h"
 #include "tests/distributed/thread_communicator.h"
 #include "tests/folder.h"
@@ -53,16 +54,6 @@ std::vector<float> saved(const core::config::RunConfig& config, const char* sect
   return {flat.span().begin(), flat.span().end()};
 }
 
-/// The norm of the difference as a share of how far `start` had to go.
-double distance(const std::vector<float>& got, const std::vector<float>& wanted) {
-  double difference = 0, size = 0;
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    difference += std::pow(got[i] - wanted[i], 2);
-    size += std::pow(wanted[i], 2);
-  }
-  return std::sqrt(difference / size);
-}
-
 class EmulatedTrainer : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(EmulatedTrainer, ComesToTheWeightsOfTheCpu) {
@@ -71,7 +62,7 @@ TEST_P(EmulatedTrainer, ComesToTheWeightsOfTheCpu) {
   ASSERT_EQ(train(on_cpu, kernels::make_cpu_device(1)), 0);
   ASSERT_EQ(train(on_gpu, gpu()), 0);
   for (const char* section : {"weights", "m", "ema"})
-    EXPECT_LT(distance(saved(on_gpu, section), saved(on_cpu, section)), 1e-3) << section;
+    EXPECT_LT(tests::distance(saved(on_gpu, section), saved(on_cpu, section)), 1e-3) << section;
 }
 
 INSTANTIATE_TEST_SUITE_P(Reductions, EmulatedTrainer,
@@ -154,7 +145,7 @@ TEST(EmulatedTraining, TrainsInBf16) {
              narrow = config_of(folder / "bf16", "training { activations: BFLOAT16 }");
   ASSERT_EQ(train(wide, gpu()), 0);
   ASSERT_EQ(train(narrow, gpu()), 0);
-  const double share = distance(saved(narrow, "weights"), saved(wide, "weights"));
+  const double share = tests::distance(saved(narrow, "weights"), saved(wide, "weights"));
   EXPECT_LT(share, 0.05);
   EXPECT_GT(share, 0);
 }
