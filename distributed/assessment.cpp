@@ -6,6 +6,7 @@
 #include "distributed/curves.h"
 #include "distributed/devices.h"
 #include "distributed/drawing.h"
+#include "distributed/settings.h"
 
 namespace distributed {
 
@@ -26,7 +27,7 @@ Assessment::Assessment(const core::config::RunConfig& config, Communicator& comm
   mirrored_ema_.emplace(device, ema_->span(), "averaged weights");
   network_ = std::make_unique<core::objective::ScoreNetwork>(core::model::unet_spec(config), core::sde::sde_of(config),
                                                              config.evaluation().batch_images(), device,
-                                                             storage_of(config.evaluation(), *device));
+                                                             storage_of(config.evaluation().activations()));
   bind_flat(*network_, parameters.layout(), mirrored_ema_->device());
 }
 

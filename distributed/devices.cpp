@@ -82,23 +82,4 @@ Chosen choose_device(DeviceChoice choice, int threads, Communicator& communicato
   }
 }
 
-namespace {
-
-core::program::Storage storage_as(core::config::Activations wanted, const char* field, const kernels::Device& device) {
-  if (wanted != core::config::BFLOAT16) return core::program::Storage::f32;
-  kernels::require(device.residence() == kernels::Residence::device,
-                   "{}: is BFLOAT16, which the CPU does not compute with: use --device cuda, or FLOAT32", field);
-  return core::program::Storage::bf16;
-}
-
-}  // namespace
-
-core::program::Storage storage_of(const core::config::Training& training, const kernels::Device& device) {
-  return storage_as(training.activations(), "training.activations", device);
-}
-
-core::program::Storage storage_of(const core::config::Evaluation& evaluation, const kernels::Device& device) {
-  return storage_as(evaluation.activations(), "evaluation.activations", device);
-}
-
 }  // namespace distributed

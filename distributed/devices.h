@@ -39,9 +39,4 @@ std::vector<int> share_out(std::span<const std::vector<std::string>> visible, Gp
 /// Throws InputError where share_out left processes of this node without a GPU.
 void require_one_each(std::span<const int> taken, const std::string& node);
 
-/// How training, and how an evaluation, stores activations on this device as the config wants it. Throws InputError
-/// where the device cannot.
-core::program::Storage storage_of(const core::config::Training& training, const kernels::Device& device);
-core::program::Storage storage_of(const core::config::Evaluation& evaluation, const kernels::Device& device);
-
 }  // namespace distributed

@@ -23,13 +23,13 @@ std::size_t training_bytes(const core::config::RunConfig& config, Communicator& 
                   config.training().micro_batches(), bucket_elements(config));
   const Optimizer optimizer(config, mirrored, parameters.range(), counting);
   const core::program::Executor executor(
-      core::program::stored(core::objective::record_training(config).program, storage_of(config.training(), device)),
+      core::program::stored(core::objective::record_training(config).program, storage_of(config.training().activations())),
       counting);
   if (assessed) {
     const Mirrored ema(counting, parameters.weights(), "averaged weights");
     core::objective::ScoreNetwork network(core::model::unet_spec(config), core::sde::sde_of(config),
                                           config.evaluation().batch_images(), counting,
-                                          storage_of(config.evaluation(), device));
+                                          storage_of(config.evaluation().activations()));
     bind_flat(network, parameters.layout(), ema.device());
     network.inside(core::objective::ScoreNetwork::Calls::value);
   }

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "core/config/run.pb.h"
+#include "core/program/storage.h"
 #include "distributed/reducer.h"
 
 namespace distributed {
@@ -14,6 +15,10 @@ inline Reduction reduction_of(const core::config::RunConfig& config) {
 
 inline Sharding sharding_of(const core::config::RunConfig& config) {
   return config.training().sharding() == core::config::OPTIMIZER ? Sharding::optimizer : Sharding::none;
+}
+
+inline core::program::Storage storage_of(core::config::Activations activations) {
+  return activations == core::config::BFLOAT16 ? core::program::Storage::bf16 : core::program::Storage::f32;
 }
 
 /// Of a gradient bucket.

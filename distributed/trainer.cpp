@@ -76,7 +76,7 @@ Trainer::Trainer(const RunConfig& config, Communicator& communicator, kernels::C
 
 void Trainer::prepare_executor() {
   const auto exchange = exchange_within(training_, reducer_, [this](double seconds) { stretch_.waited(seconds); });
-  training_.program = core::program::stored(std::move(training_.program), storage_of(config_.training(), *device_));
+  training_.program = core::program::stored(std::move(training_.program), storage_of(config_.training().activations()));
   executor_ = std::make_unique<core::program::Executor>(training_.program, device_, exchange);
   bind_flat(*executor_, training_, parameters_.layout(), on_device_);
   const bool half_sum = config_.objective().loss_reduction() == config::HALF_SUM;

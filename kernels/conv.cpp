@@ -9,12 +9,17 @@
 namespace kernels {
 namespace {
 
-bool served_by_winograd(const ConvSize& size) {
-  return size.keeps_extents() && winograd::serves(vector_kernels(), size);
+/// Those that multiply what is stored as bf16 in bf16.
+const VectorKernels& kernels_for(const Tensor& source) {
+  return source.element == Element::bf16 ? bf16_vector_kernels() : vector_kernels();
 }
 
-bool served_by_matrix_conv(const ConvSize& size) {
-  return size.keeps_extents() && matrix_conv::serves(vector_kernels(), size);
+bool served_by_winograd(const VectorKernels& kernels, const ConvSize& size) {
+  return size.keeps_extents() && winograd::serves(kernels, size);
+}
+
+bool served_by_matrix_conv(const VectorKernels& kernels, const ConvSize& size) {
+  return size.keeps_extents() && matrix_conv::serves(kernels, size);
 }
 
 /// What a convolution reads: v in memory, whole, for engines that want it so; or row by row while it is made.
@@ -81,23 +86,25 @@ WeightGradient onednn_weight_gradient(const onednn::ConvCall& call, std::int64_t
 }
 
 /// The engine that serves the size.
-Convolution make_convolution(const ConvSize& size, int threads, ScratchLayout& scratch) {
-  if (served_by_winograd(size)) return winograd::convolution(vector_kernels(), size, threads, scratch);
-  if (served_by_matrix_conv(size)) return matrix_conv::convolution(vector_kernels(), size, threads, scratch);
+Convolution make_convolution(const VectorKernels& kernels, const ConvSize& size, int threads, ScratchLayout& scratch) {
+  if (served_by_winograd(kernels, size)) return winograd::convolution(kernels, size, threads, scratch);
+  if (served_by_matrix_conv(kernels, size)) return matrix_conv::convolution(kernels, size, threads, scratch);
   return onednn_convolution(onednn::convolution(size, threads),
                             {size.n, size.output(size.h), size.output(size.w), size.k}, threads, scratch);
 }
 
-Convolution make_data_gradient(const ConvSize& size, int threads, ScratchLayout& scratch) {
-  if (served_by_winograd(size)) return winograd::data_gradient(vector_kernels(), size, threads, scratch);
-  if (served_by_matrix_conv(size)) return matrix_conv::data_gradient(vector_kernels(), size, threads, scratch);
+Convolution make_data_gradient(const VectorKernels& kernels, const ConvSize& size, int threads,
+                               ScratchLayout& scratch) {
+  if (served_by_winograd(kernels, size)) return winograd::data_gradient(kernels, size, threads, scratch);
+  if (served_by_matrix_conv(kernels, size)) return matrix_conv::data_gradient(kernels, size, threads, scratch);
   return onednn_convolution(onednn::convolution_data_gradient(size, threads), {size.n, size.h, size.w, size.c}, threads,
                             scratch);
 }
 
-WeightGradient make_weight_gradient(const ConvSize& size, int threads, ScratchLayout& scratch) {
-  if (served_by_winograd(size)) return winograd::weight_gradient(vector_kernels(), size, threads, scratch);
-  if (served_by_matrix_conv(size)) return matrix_conv::weight_gradient(vector_kernels(), size, threads, scratch);
+WeightGradient make_weight_gradient(const VectorKernels& kernels, const ConvSize& size, int threads,
+                                    ScratchLayout& scratch) {
+  if (served_by_winograd(kernels, size)) return winograd::weight_gradient(kernels, size, threads, scratch);
+  if (served_by_matrix_conv(kernels, size)) return matrix_conv::weight_gradient(kernels, size, threads, scratch);
   return onednn_weight_gradient(onednn::convolution_weight_gradient(size, threads), size.k * size.r * size.r * size.c,
                                 scratch);
 }
@@ -108,14 +115,15 @@ Step prepare(const Conv& op, const CpuContext& context) {
   const ConvExtents extents(op.x0, op.weight, op.y, op.prologue.resample);
   ScratchLayout scratch;
   const PrologueKernel prologue(extents.in, op.x0, op.x1, op.prologue, context.threads, scratch);
-  const bool by_rows = served_by_winograd(extents.size) || served_by_matrix_conv(extents.size);
+  const VectorKernels& kernels = kernels_for(op.x0);
+  const bool by_rows = served_by_winograd(kernels, extents.size) || served_by_matrix_conv(kernels, extents.size);
   const ConvSource source(prologue, extents.v, op.x0, by_rows, scratch);
   const Epilogue epilogue(op, extents.out, context.threads, scratch);
-  const Convolution convolution = make_convolution(extents.size, context.threads, scratch);
+  const Convolution convolution = make_convolution(kernels, extents.size, context.threads, scratch);
   return {[=](const Memory& memory) {
             epilogue.begin(memory);
             convolution.run(
-                source.rows(memory), memory.at<float>(op.weight), memory.at<float>(op.y),
+                source.rows(memory), memory.at<float>(op.weight), epilogue.result(memory),
                 [&](std::int64_t image, std::int64_t block) { epilogue.finish(memory, image, block); }, memory);
             epilogue.end(memory);
           },
@@ -132,15 +140,21 @@ Step prepare(const ConvDataGradient& op, const CpuContext& context) {
                                 context.threads, scratch);
   const bool in_place = extents.v.h == extents.in.h;  // nothing is resampled
   const auto dv_slot = scratch.add<float>(in_place ? 0 : extents.v.elements());
-  const Convolution convolution = make_data_gradient(extents.size, context.threads, scratch);
+  const FloatCopy dy_copy(op.dy, scratch), dz_copy(op.dz, scratch);
+  const Convolution convolution = make_data_gradient(kernels_for(op.dy), extents.size, context.threads, scratch);
   return {[=](const Memory& memory) {
-            const RowSource dy = ConvSource::rows_of(memory.at<float>(op.dy), extents.out);
+            dy_copy.load(memory, context.threads);
+            const RowSource dy = ConvSource::rows_of(dy_copy.in(memory), extents.out);
             const float* const weight = memory.at<float>(op.weight);
-            float *const dz = memory.at<float>(op.dz), *const sums = memory.at<float>(op.sums);
+            float *const dz = dz_copy.in(memory), *const sums = memory.at<float>(op.sums);
             if (in_place) {
               prologue.begin_reverse(memory);
+              const RowBlocks blocks{extents.in.h};
               const auto reverse = [&](std::int64_t image, std::int64_t block) {
                 prologue.reverse(memory, image, block, op.scale, dz, dz);
+                const std::int64_t first = image * extents.in.h + blocks.begin(block),
+                                   elements = extents.in.row_elements();
+                dz_copy.store(memory, first * elements, (blocks.end(block) - blocks.begin(block)) * elements);
               };
               convolution.run(dy, weight, dz, reverse, memory);
               prologue.end_reverse(memory, sums);
@@ -148,6 +162,7 @@ Step prepare(const ConvDataGradient& op, const CpuContext& context) {
               float* const dv = dv_slot.in(memory);
               convolution.run(dy, weight, dv, {}, memory);
               prologue.reverse(memory, op.scale, dv, dz, sums);
+              dz_copy.store(memory, context.threads);
             }
           },
           scratch.bytes()};
@@ -157,11 +172,14 @@ Step prepare(const ConvWeightGradient& op, const CpuContext& context) {
   const ConvExtents extents(op.x0, op.dweight, op.dy, op.prologue.resample);
   ScratchLayout scratch;
   const PrologueKernel prologue(extents.in, op.x0, op.x1, op.prologue, context.threads, scratch);
-  const ConvSource source(prologue, extents.v, op.x0, served_by_winograd(extents.size), scratch);
-  const BiasGradient bias_gradient(op, extents.out, context.threads, scratch);
-  const WeightGradient gradient = make_weight_gradient(extents.size, context.threads, scratch);
+  const VectorKernels& kernels = kernels_for(op.dy.element == Element::bf16 ? op.x0 : op.dy);
+  const ConvSource source(prologue, extents.v, op.x0, served_by_winograd(kernels, extents.size), scratch);
+  const FloatCopy dy(op.dy, scratch);
+  const BiasGradient bias_gradient(op, dy, extents.out, context.threads, scratch);
+  const WeightGradient gradient = make_weight_gradient(kernels, extents.size, context.threads, scratch);
   return {[=](const Memory& memory) {
-            gradient.run(source.rows(memory), memory.at<float>(op.dy), op.scale, op.mode == Mode::accumulate,
+            dy.load(memory, context.threads);
+            gradient.run(source.rows(memory), dy.in(memory), op.scale, op.mode == Mode::accumulate,
                          memory.at<float>(op.dweight), memory);
             bias_gradient.run(memory);
           },

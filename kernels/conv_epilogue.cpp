@@ -8,12 +8,13 @@ namespace kernels {
 namespace {
 
 /// y = scale (y + add + residual) for the pixels of some rows.
+template <typename Residual>
 void finish_rows(std::int64_t pixels, std::int64_t k, float scale, const float* __restrict add,
-                 const float* __restrict residual, float* __restrict y) {
+                 const Residual* __restrict residual, float* __restrict y) {
   for (std::int64_t p = 0; p < pixels; ++p, y += k) {
     if (residual) {
 #pragma omp simd
-      for (std::int64_t c = 0; c < k; ++c) y[c] = scale * (y[c] + add[c] + residual[p * k + c]);
+      for (std::int64_t c = 0; c < k; ++c) y[c] = scale * (y[c] + add[c] + widen(residual[p * k + c]));
     } else {
 #pragma omp simd
       for (std::int64_t c = 0; c < k; ++c) y[c] = scale * (y[c] + add[c]);
@@ -53,7 +54,7 @@ void add_rows(std::int64_t pixels, std::int64_t k, const float* __restrict dy, d
 }  // namespace
 
 Epilogue::Epilogue(const Conv& op, const ImageSize& size, int threads, ScratchLayout& scratch)
-    : op_(op), size_(size), blocks_{size.h}, threads_(threads) {
+    : op_(op), size_(size), blocks_{size.h}, threads_(threads), y_(op.y, scratch) {
   check_epilogue(op, size);
   add_ = scratch.add<float>(size.n * size.c);
   if (op.moments) block_moments_ = scratch.add<float>(size.n * blocks_.count() * BlockMoments::parts * size.c);
@@ -67,10 +68,12 @@ void Epilogue::finish(const Memory& memory, std::int64_t image, std::int64_t blo
   if (is_identity()) return;
   const std::int64_t k = size_.c, pixels = (blocks_.end(block) - blocks_.begin(block)) * size_.w;
   const std::int64_t offset = (image * size_.h + blocks_.begin(block)) * size_.row_elements();
-  const float* const residual = memory.at<float>(op_.residual);
-  float* const y = memory.at<float>(op_.y) + offset;
-  finish_rows(pixels, k, op_.scale, add_.in(memory) + image * k, residual ? residual + offset : nullptr, y);
+  float* const y = result(memory) + offset;
+  with_stored(memory, op_.residual, [&](const auto* residual) {
+    finish_rows(pixels, k, op_.scale, add_.in(memory) + image * k, residual ? residual + offset : nullptr, y);
+  });
   if (op_.moments) measure_rows(pixels, k, y, block_moments(memory, image * blocks_.count() + block));
+  y_.store(memory, offset, pixels * k);
 }
 
 void Epilogue::end(const Memory& memory) const {
@@ -106,8 +109,9 @@ void Epilogue::combine_moments(const Memory& memory) const {
   });
 }
 
-BiasGradient::BiasGradient(const ConvWeightGradient& op, const ImageSize& size, int threads, ScratchLayout& scratch)
-    : op_(op), size_(size), blocks_{size.h}, threads_(threads) {
+BiasGradient::BiasGradient(const ConvWeightGradient& op, const FloatCopy& dy, const ImageSize& size, int threads,
+                           ScratchLayout& scratch)
+    : op_(op), size_(size), blocks_{size.h}, threads_(threads), dy_(dy) {
   check_bias_gradient(op, size);
   block_sums_ = scratch.add<double>(size.n * blocks_.count() * size.c);
   image_sums_ = scratch.add<double>(size.n * size.c);
@@ -134,7 +138,7 @@ void BiasGradient::sum_images(const Memory& memory) const {
   parallel_for(threads_, size_.n * blocks, [&](std::int64_t i) {
     const std::int64_t image = i / blocks, first = blocks_.begin(i % blocks), last = blocks_.end(i % blocks);
     std::fill_n(parts + i * k, k, 0.0);
-    add_rows((last - first) * size_.w, k, memory.at<float>(op_.dy) + (image * size_.h + first) * size_.row_elements(),
+    add_rows((last - first) * size_.w, k, dy_.in(memory) + (image * size_.h + first) * size_.row_elements(),
              parts + i * k);
   });
   for (std::int64_t i = 0; i < size_.n * k; ++i) {

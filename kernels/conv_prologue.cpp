@@ -1,28 +1,11 @@
 #include "kernels/conv_prologue.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "kernels/dropout.h"
-#include "kernels/math.h"
+#include "kernels/stored.h"
 
 namespace kernels {
-namespace {
-
-/// u = activation(a x + b).
-void map_channels(Activation activation, std::int64_t channels, const float* __restrict x, const float* __restrict a,
-                  const float* __restrict b, float* __restrict u) {
-  if (activation == Activation::silu) {
-#pragma omp simd
-    for (std::int64_t c = 0; c < channels; ++c) u[c] = silu(a[c] * x[c] + b[c]);
-  } else {
-#pragma omp simd
-    for (std::int64_t c = 0; c < channels; ++c) u[c] = a[c] * x[c] + b[c];
-  }
-}
-
-}  // namespace
-
 PrologueKernel::PrologueKernel(const ImageSize& size, const In& x0, const In& x1, const Prologue& prologue, int threads,
                                ScratchLayout& scratch)
     : size_(size),
@@ -81,15 +64,15 @@ void PrologueKernel::source_row(const Memory& memory, std::int64_t image, std::i
   for (const In& source : sources) {
     if (!source) continue;
     const std::int64_t channels = source.shape[3];
-    const float* const x = memory.at<float>(source) + (image * size_.h + row) * size_.w * channels;
-    if (has_map()) {
-      const ChannelMap map = channel_map(memory, image);
-      for (std::int64_t p = 0; p < size_.w; ++p)
-        map_channels(prologue_.activation, channels, x + p * channels, map.a + first, map.b + first,
-                     u + p * size_.c + first);
-    } else {
-      for (std::int64_t p = 0; p < size_.w; ++p) std::copy_n(x + p * channels, channels, u + p * size_.c + first);
-    }
+    with_stored(memory, source, [&](const auto* stored) {
+      const auto* const x = stored + (image * size_.h + row) * size_.w * channels;
+      if (has_map()) {
+        const ChannelMap map = channel_map(memory, image);
+        maps(x).forward[activation_index()]({size_.w, channels, size_.c, x, map.a + first, map.b + first}, u + first);
+      } else {
+        for (std::int64_t p = 0; p < size_.w; ++p) load_values(channels, x + p * channels, u + p * size_.c + first);
+      }
+    });
     first += channels;
   }
   drop_row(memory, image, row, u);

@@ -5,6 +5,7 @@
 #include "kernels/fir.h"
 #include "kernels/parallel.h"
 #include "kernels/scratch.h"
+#include "kernels/vector_kernels.h"
 
 namespace kernels {
 
@@ -15,8 +16,8 @@ class PrologueKernel {
   PrologueKernel(const ImageSize& size, const In& x0, const In& x1, const Prologue& prologue, int threads,
                  ScratchLayout& scratch);
 
-  /// v is x0 as it is.
-  bool is_identity() const { return is_plain() && !x1_; }
+  /// v is x0 as it is stored, in float.
+  bool is_identity() const { return is_plain() && !x1_ && x0_.element == Element::f32; }
   /// Writes v[n,h',w',c].
   void forward(const Memory& memory, float* v) const;
 
@@ -59,6 +60,10 @@ class PrologueKernel {
                         float* du) const;
   void map_gradient_row(const Memory& memory, std::int64_t image, std::int64_t row, float* dz, float* sums) const;
   void combine_sums(const Memory& memory, float* sums) const;
+
+  static const ChannelMaps<float>& maps(const float*) { return vector_kernels().maps; }
+  static const ChannelMaps<Bf16>& maps(const Bf16*) { return vector_kernels().bf16_maps; }
+  std::size_t activation_index() const { return static_cast<std::size_t>(prologue_.activation); }
 
   ImageSize size_, output_;
   In x0_, x1_;

@@ -1,28 +1,9 @@
 #include <algorithm>
 
 #include "kernels/conv_prologue.h"
-#include "kernels/math.h"
+#include "kernels/stored.h"
 
 namespace kernels {
-namespace {
-
-/// dz = du * activation'(a x + b) in place, adding dz and dz (x - mean) to the sums.
-void map_channels_gradient(Activation activation, std::int64_t channels, const float* __restrict x,
-                           const float* __restrict a, const float* __restrict b, const float* __restrict mean,
-                           float* __restrict dz, float* __restrict sum, float* __restrict sum_centred) {
-  if (activation == Activation::silu) {
-#pragma omp simd
-    for (std::int64_t c = 0; c < channels; ++c) dz[c] *= silu_derivative(a[c] * x[c] + b[c]);
-  }
-#pragma omp simd
-  for (std::int64_t c = 0; c < channels; ++c) {
-    sum[c] += dz[c];
-    sum_centred[c] += dz[c] * (x[c] - mean[c]);
-  }
-}
-
-}  // namespace
-
 /// du = scale * resample^T(dv) of one row of the source, of a FIR: first along h, then along w.
 void PrologueKernel::fir_gradient_row(const Memory& memory, float scale, std::int64_t image, std::int64_t row,
                                       const float* dv, float* du) const {
@@ -70,10 +51,11 @@ void PrologueKernel::map_gradient_row(const Memory& memory, std::int64_t image, 
   for (const In& source : sources) {
     if (!source) continue;
     const std::int64_t channels = source.shape[3];
-    const float* const x = memory.at<float>(source) + (image * size_.h + row) * size_.w * channels;
-    for (std::int64_t p = 0; p < size_.w; ++p)
-      map_channels_gradient(prologue_.activation, channels, x + p * channels, map.a + first, map.b + first,
-                            map.mean + first, dz + p * size_.c + first, sums + first, sums + size_.c + first);
+    with_stored(memory, source, [&](const auto* stored) {
+      const auto* const x = stored + (image * size_.h + row) * size_.w * channels;
+      maps(x).gradient[activation_index()]({size_.w, channels, size_.c, x, map.a + first, map.b + first},
+                                           map.mean + first, dz + first, sums + first, sums + size_.c + first);
+    });
     first += channels;
   }
 }

@@ -1,4 +1,6 @@
 #include "kernels/device.h"
+#include "kernels/vector_kernels.h"
+#include "kernels/widened.h"
 
 namespace kernels {
 namespace {
@@ -10,10 +12,11 @@ class CpuDevice : public HostDevice {
     return fmt::format("CPU, {} {}", threads_, threads_ == 1 ? "thread" : "threads");
   }
   Residence residence() const override { return Residence::host; }
+  bool multiplies_bf16() const override { return has_avx512_bf16(); }
 
   Step prepare(const Op& op, const OnExchange& exchange) override {
     const CpuContext context{.threads = threads_, .exchange = exchange};
-    return std::visit([&](const auto& record) { return kernels::prepare(record, context); }, op);
+    return std::visit([&](const auto& record) { return prepare_stored(record, context); }, op);
   }
 
  private:

@@ -43,6 +43,9 @@ class Device {
   /// On how many images together a network is evaluated: as many as keep the whole device busy.
   virtual std::int64_t images_together() const { return 8; }
 
+  /// Whether it has instructions for products of bf16; without them they take longer than those of float.
+  virtual bool multiplies_bf16() const { return true; }
+
   virtual Step prepare(const Op& op, const OnExchange& exchange) = 0;
   /// The tiles of what is prepared from now on; a device without tensor cores has none.
   void choose_tiles(ChooseTile tile) { tile_ = std::move(tile); }

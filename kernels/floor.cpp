@@ -47,9 +47,9 @@ double needed_share(const Other&, const MachineSpeed&) {
 
 }  // namespace
 
-MachineSpeed measure_machine(int threads) {
+MachineSpeed measure_machine(int threads, Element products_of) {
   constexpr std::int64_t rows = 84, depth = 64, repeats = 200, copied = std::int64_t{1} << 20;
-  const VectorKernels& kernels = vector_kernels();
+  const VectorKernels& kernels = products_of == Element::bf16 ? bf16_vector_kernels() : vector_kernels();
   const std::int64_t columns = 2 * kernels.lanes, each = rows * depth + depth * columns + rows * columns;
   std::vector<float> products(static_cast<std::size_t>(threads * each)),
       copies(static_cast<std::size_t>(threads * 2 * copied));
@@ -70,7 +70,8 @@ MachineSpeed measure_machine(int threads) {
     float* const from = copies.data() + thread * 2 * copied;
     std::copy_n(from, copied, from + copied);
   });
-  return {.flops_per_second = static_cast<double>(threads * repeats * 2 * rows * depth * columns) / multiply,
+  return {.flops_per_second =
+              static_cast<double>(threads * repeats * 2 * rows * depth * kernels.values * columns) / multiply,
           .bytes_per_second = static_cast<double>(threads * 2 * copied) * sizeof(float) / copy};
 }
 

@@ -12,6 +12,13 @@ int panel_vectors(const VectorKernels& kernels, std::int64_t columns) {
   return columns % (2 * kernels.lanes) == 0 ? 2 : 1;
 }
 
+/// Floats from[rows,columns] to words of neighbouring rows, which lie without gaps; may be in place.
+void pack_rows(const VectorKernels& kernels, const float* from, std::int64_t from_stride, std::int64_t rows,
+               std::int64_t columns, float* to) {
+  if (kernels.values > 1 || from != to)
+    kernels.pack[static_cast<int>(Adjacent::rows)](from, from_stride, rows, columns, to, columns);
+}
+
 /// result[pixels,outputs] = source[pixels,inputs] weight[inputs,outputs], whose panels of columns lie where they are
 /// told to.
 class RowProducts {
@@ -26,11 +33,13 @@ class RowProducts {
         outputs_(outputs),
         threads_(threads),
         vectors_(panel_vectors(kernels, outputs)),
-        buffers_(scratch.add<float>(threads * size.w * inputs)) {}
+        buffers_(scratch.add<float>(threads * size.w * inputs)),
+        operands_(scratch.add<float>(kernels.values > 1 ? threads * size.w * depth() : 0)) {}
 
   std::int64_t panel_columns() const { return vectors_ * kernels_->lanes; }
+  std::int64_t depth() const { return inputs_ / kernels_->values; }
 
-  /// Panel i of the weights begins at weight + i * panel_stride; its rows are row_stride apart.
+  /// Panel i of the weights, an operand, begins at weight + i * panel_stride; its rows are row_stride apart.
   void run(const RowSource& source, const float* weight, std::int64_t panel_stride, std::int64_t row_stride,
            float* result, const BlockDone& done, const Memory& memory) const {
     const RowBlocks blocks{rows_};
@@ -46,24 +55,91 @@ class RowProducts {
   void multiply_row(const RowSource& source, const float* weight, std::int64_t panel_stride, std::int64_t row_stride,
                     std::int64_t image, std::int64_t row, float* result, const Memory& memory) const {
     float* const buffer = buffers_.in(memory) + thread_number() * width_ * inputs_;
-    const float* const pixels = source(image, row, buffer);
+    const float* const pixels = operand(source(image, row, buffer), memory);
     float* const to = result + (image * rows_ + row) * width_ * outputs_;
     for (std::int64_t panel = 0; panel < outputs_ / panel_columns(); ++panel)
       kernels_->multiply[static_cast<int>(Adjacent::depth)]({.a = pixels,
-                                                             .a_stride = inputs_,
+                                                             .a_stride = depth(),
                                                              .b = weight + panel * panel_stride,
                                                              .b_stride = row_stride,
                                                              .c = to + panel * panel_columns(),
                                                              .c_stride = outputs_,
-                                                             .depth = inputs_,
+                                                             .depth = depth(),
                                                              .accumulate = false},
                                                             width_, vectors_);
+  }
+
+  const float* operand(const float* pixels, const Memory& memory) const {
+    if (kernels_->values == 1) return pixels;
+    float* const to = operands_.in(memory) + thread_number() * width_ * depth();
+    kernels_->pack[static_cast<int>(Adjacent::depth)](pixels, inputs_, width_, inputs_, to, depth());
+    return to;
   }
 
   const VectorKernels* kernels_;
   std::int64_t n_, rows_, width_, inputs_, outputs_;
   int threads_, vectors_;
-  Slot<float> buffers_;
+  Slot<float> buffers_, operands_;
+};
+
+/// dweight[outputs,inputs] = dy[pixels,outputs]^T x[pixels,inputs] by parts of it, each over all pixels: a part's
+/// columns of some pixels are copied to where they are close together, and its sums stay in the first-level cache.
+class WeightProducts {
+ public:
+  WeightProducts(const VectorKernels& kernels, const ConvSize& size, int threads, ScratchLayout& scratch)
+      : kernels_(&kernels),
+        inputs_(size.c),
+        outputs_(size.k),
+        pixels_(size.n * size.h * size.w),
+        threads_(threads),
+        vectors_(panel_vectors(kernels, size.c)),
+        work_(scratch.add<float>(threads * (block_pixels * (columns() + most_rows) + most_rows * columns()))) {}
+
+  void run(const float* x, const float* dy, float scale, bool accumulate, float* dweight, const Memory& memory) const {
+    const std::int64_t panels = inputs_ / columns(), parts = (outputs_ + most_rows - 1) / most_rows;
+    parallel_for(threads_, parts * panels, [&](std::int64_t i) {
+      const std::int64_t c = i % panels * columns(), k = i / panels * most_rows;
+      const std::int64_t rows = std::min(most_rows, outputs_ - k);
+      const float* const sums = add_pixels(x + c, dy + k, rows, memory);
+      for (std::int64_t row = 0; row < rows; ++row) {
+        float* const to = dweight + (k + row) * inputs_ + c;
+        for (std::int64_t j = 0; j < columns(); ++j)
+          to[j] = scale * sums[row * columns() + j] + (accumulate ? to[j] : 0);
+      }
+    });
+  }
+
+ private:
+  static constexpr std::int64_t block_pixels = 64, most_rows = 64;  // at a time, and of a part
+
+  std::int64_t columns() const { return vectors_ * kernels_->lanes; }
+
+  /// sums[rows,columns] of one part.
+  const float* add_pixels(const float* x, const float* dy, std::int64_t rows, const Memory& memory) const {
+    float* const x_block =
+        work_.in(memory) + thread_number() * (block_pixels * (columns() + most_rows) + most_rows * columns());
+    float *const dy_block = x_block + block_pixels * columns(), *const sums = dy_block + block_pixels * most_rows;
+    for (std::int64_t pixel = 0; pixel < pixels_; pixel += block_pixels) {
+      const std::int64_t count = std::min(block_pixels, pixels_ - pixel);
+      pack_rows(*kernels_, x + pixel * inputs_, inputs_, count, columns(), x_block);
+      pack_rows(*kernels_, dy + pixel * outputs_, outputs_, count, rows, dy_block);
+      kernels_->multiply[static_cast<int>(Adjacent::rows)]({.a = dy_block,
+                                                            .a_stride = rows,
+                                                            .b = x_block,
+                                                            .b_stride = columns(),
+                                                            .c = sums,
+                                                            .c_stride = columns(),
+                                                            .depth = (count + kernels_->values - 1) / kernels_->values,
+                                                            .accumulate = pixel > 0},
+                                                           rows, vectors_);
+    }
+    return sums;
+  }
+
+  const VectorKernels* kernels_;
+  std::int64_t inputs_, outputs_, pixels_;
+  int threads_, vectors_;
+  Slot<float> work_;  // of each thread
 };
 
 }  // namespace
@@ -75,61 +151,40 @@ bool serves(const VectorKernels& kernels, const ConvSize& size) {
 Convolution convolution(const VectorKernels& kernels, const ConvSize& size, int threads, ScratchLayout& scratch) {
   const RowProducts products(kernels, size, size.c, size.k, threads, scratch);
   const auto panels = scratch.add<float>(size.k * size.c);
-  return {
-      [=](const RowSource& source, const float* weight, float* result, const BlockDone& done, const Memory& memory) {
-        const std::int64_t columns = products.panel_columns();
-        float* const packed = panels.in(memory);  // [k/columns,c,columns]
-        parallel_for(threads, size.k / columns, [&](std::int64_t panel) {
-          for (std::int64_t c = 0; c < size.c; ++c)
-            for (std::int64_t k = 0; k < columns; ++k)
-              packed[(panel * size.c + c) * columns + k] = weight[(panel * columns + k) * size.c + c];
-        });
-        products.run(source, packed, size.c * columns, columns, result, done, memory);
-      }};
+  return {[=, &kernels](const RowSource& source, const float* weight, float* result, const BlockDone& done,
+                        const Memory& memory) {
+    const std::int64_t columns = products.panel_columns();
+    float* const packed = panels.in(memory);  // [k/columns,c,columns]
+    parallel_for(threads, size.k / columns, [&](std::int64_t panel) {
+      for (std::int64_t c = 0; c < size.c; ++c)
+        for (std::int64_t k = 0; k < columns; ++k)
+          packed[(panel * size.c + c) * columns + k] = weight[(panel * columns + k) * size.c + c];
+      float* const whole = packed + panel * size.c * columns;
+      pack_rows(kernels, whole, columns, size.c, columns, whole);
+    });
+    products.run(source, packed, size.c * columns, columns, result, done, memory);
+  }};
 }
 
 Convolution data_gradient(const VectorKernels& kernels, const ConvSize& size, int threads, ScratchLayout& scratch) {
   const RowProducts products(kernels, size, size.k, size.c, threads, scratch);
-  return {
-      [=](const RowSource& source, const float* weight, float* result, const BlockDone& done, const Memory& memory) {
-        products.run(source, weight, products.panel_columns(), size.c, result, done, memory);
-      }};
+  const auto packed_slot = scratch.add<float>(kernels.values > 1 ? products.depth() * size.c : 0);
+  return {[=, &kernels](const RowSource& source, const float* weight, float* result, const BlockDone& done,
+                        const Memory& memory) {
+    if (kernels.values > 1) {
+      float* const packed = packed_slot.in(memory);
+      pack_rows(kernels, weight, size.c, size.k, size.c, packed);
+      weight = packed;
+    }
+    products.run(source, weight, products.panel_columns(), size.c, result, done, memory);
+  }};
 }
 
 WeightGradient weight_gradient(const VectorKernels& kernels, const ConvSize& size, int threads,
                                ScratchLayout& scratch) {
-  // What some pixels have of x and dy stays in the second-level cache; their rows are copied a cache line further
-  // apart, since those of a power of two fall on the same sets of the cache.
-  constexpr std::int64_t block = 128, gap = 16;
-  const std::int64_t x_stride = size.c + gap, dy_stride = size.k + gap;
-  const auto x_slot = scratch.add<float>(block * x_stride), dy_slot = scratch.add<float>(block * dy_stride);
-  const auto sums_slot = scratch.add<float>(size.k * size.c);
-  return {[=, &kernels](const RowSource& source, const float* dy, float scale, bool accumulate, float* dweight,
-                        const Memory& memory) {
-    const float* const x = source(0, 0, nullptr);
-    const int vectors = panel_vectors(kernels, size.c);
-    const std::int64_t columns = vectors * kernels.lanes, pixels = size.n * size.h * size.w;
-    float *const sums = sums_slot.in(memory), *const x_block = x_slot.in(memory), *const dy_block = dy_slot.in(memory);
-    for (std::int64_t pixel = 0; pixel < pixels; pixel += block) {
-      const std::int64_t count = std::min(block, pixels - pixel);
-      parallel_for(threads, count, [&](std::int64_t i) {
-        std::copy_n(x + (pixel + i) * size.c, size.c, x_block + i * x_stride);
-        std::copy_n(dy + (pixel + i) * size.k, size.k, dy_block + i * dy_stride);
-      });
-      parallel_for(threads, size.c / columns, [&](std::int64_t panel) {
-        kernels.multiply[static_cast<int>(Adjacent::rows)]({.a = dy_block,
-                                                            .a_stride = dy_stride,
-                                                            .b = x_block + panel * columns,
-                                                            .b_stride = x_stride,
-                                                            .c = sums + panel * columns,
-                                                            .c_stride = size.c,
-                                                            .depth = count,
-                                                            .accumulate = pixel > 0},
-                                                           size.k, vectors);
-      });
-    }
-    for (std::int64_t i = 0; i < size.k * size.c; ++i) dweight[i] = scale * sums[i] + (accumulate ? dweight[i] : 0);
-  }};
+  const WeightProducts products(kernels, size, threads, scratch);
+  return {[=](const RowSource& source, const float* dy, float scale, bool accumulate, float* dweight,
+              const Memory& memory) { products.run(source(0, 0, nullptr), dy, scale, accumulate, dweight, memory); }};
 }
 
 }  // namespace kernels::matrix_conv

@@ -3,6 +3,7 @@
 #include "kernels/norm_math.h"
 #include "kernels/parallel.h"
 #include "kernels/scratch.h"
+#include "kernels/stored.h"
 
 namespace kernels {
 
@@ -49,17 +50,16 @@ struct Line {
   const float *p, *constant, *slope, *mean;
 };
 
-template <Mode mode>
-void apply(std::int64_t channels, const Line& at, const float* __restrict dz, const float* __restrict x,
-           float* __restrict dx) {
+template <Mode mode, typename T>
+void apply(std::int64_t channels, const Line& at, const T* __restrict dz, const T* __restrict x, T* __restrict dx) {
   const float* __restrict p = at.p;
   const float* __restrict constant = at.constant;
   const float* __restrict slope = at.slope;
   const float* __restrict mean = at.mean;
 #pragma omp simd
   for (std::int64_t c = 0; c < channels; ++c) {
-    const float gradient = norm_gradient(p[c], constant[c], slope[c], mean[c], dz[c], x[c]);
-    dx[c] = mode == Mode::accumulate ? dx[c] + gradient : gradient;
+    const float gradient = norm_gradient(p[c], constant[c], slope[c], mean[c], widen(dz[c]), widen(x[c]));
+    dx[c] = stored(mode == Mode::accumulate ? widen(dx[c]) + gradient : gradient, dx);
   }
 }
 
@@ -111,10 +111,12 @@ class NormGradientKernel {
     if (!gradient) return;
     const std::int64_t channels = source.shape[3];
     const Line at = line(memory, row / rows_, first);
-    const auto kernel = mode == Mode::accumulate ? apply<Mode::accumulate> : apply<Mode::overwrite>;
-    for (std::int64_t pixel = row * w_; pixel < (row + 1) * w_; ++pixel)
-      kernel(channels, at, memory.at<float>(op_.dz) + pixel * c_ + first, memory.at<float>(source) + pixel * channels,
-             memory.at<float>(gradient) + pixel * channels);
+    with_stored(memory, op_.dz, [&]<typename T>(const T* dz) {  // all are stored alike
+      const auto kernel = mode == Mode::accumulate ? apply<Mode::accumulate, T> : apply<Mode::overwrite, T>;
+      for (std::int64_t pixel = row * w_; pixel < (row + 1) * w_; ++pixel)
+        kernel(channels, at, dz + pixel * c_ + first, memory.at<T>(source) + pixel * channels,
+               memory.at<T>(gradient) + pixel * channels);
+    });
   }
 
   NormGradient op_;

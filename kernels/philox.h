@@ -31,6 +31,11 @@ struct Words {
   std::uint32_t word[4];
 };
 
+/// The last word of a counter.
+PORTABLE std::uint32_t stream_and_site(Stream stream, std::uint32_t site) {
+  return static_cast<std::uint32_t>(stream) + 256 * site;
+}
+
 /// The words at counter (image's low half, its high half, block, stream + 256 * site) under the key `seed`. `image` is
 /// a global position or the index of an image, all 64 bits; `block` counts within the image; `site`, below 2^24, tells
 /// passes, steps or places in a network apart.
@@ -38,7 +43,7 @@ PORTABLE Words philox(std::uint64_t seed, Stream stream, std::uint64_t image, st
                       std::uint32_t site = 0) {
   const r123::Philox4x32::ctr_type counter = {{static_cast<std::uint32_t>(image),
                                                static_cast<std::uint32_t>(image >> 32), block,
-                                               static_cast<std::uint32_t>(stream) + 256 * site}};
+                                               stream_and_site(stream, site)}};
   const r123::Philox4x32::key_type key = {{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}};
   const auto words = r123::Philox4x32()(counter, key);
   return {{words[0], words[1], words[2], words[3]}};

@@ -5,7 +5,7 @@
 #include <numbers>
 
 #include "kernels/math.h"
-#include "kernels/parallel.h"
+#include "kernels/stored.h"
 #include "kernels/waves.h"
 
 namespace kernels {
@@ -40,17 +40,20 @@ Step prepare(const AddScaled& op, const CpuContext& context) {
   const std::int64_t from = op.x.shape[last], to = op.y.shape[last], rows = op.y.shape.elements() / to;
   ensure(rows * from == op.x.shape.elements() && op.first_channel + to <= from, "AddScaled reads channels that x has");
   return {.run = [op, from, to, rows, threads = context.threads](const Memory& memory) {
-    const float* x = memory.at<float>(op.x) + op.first_channel;
-    float* y = memory.at<float>(op.y);
-    constexpr std::int64_t rows_per_block = 256;
-    parallel_for(threads, (rows + rows_per_block - 1) / rows_per_block, [&](std::int64_t block) {
-      for (std::int64_t row = block * rows_per_block; row < std::min((block + 1) * rows_per_block, rows); ++row) {
-        const float* in = x + row * from;
-        float* out = y + row * to;
-        for (std::int64_t c = 0; c < to; ++c) {
-          out[c] = op.mode == Mode::accumulate ? out[c] + op.scale * in[c] : op.scale * in[c];
+    with_stored(memory, op.y, [&]<typename T>(T* y) {  // x is stored alike
+      const T* const x = memory.at<T>(op.x) + op.first_channel;
+      constexpr std::int64_t rows_per_block = 256;
+      parallel_for(threads, (rows + rows_per_block - 1) / rows_per_block, [&](std::int64_t block) {
+        for (std::int64_t row = block * rows_per_block; row < std::min((block + 1) * rows_per_block, rows); ++row) {
+          const T* __restrict in = x + row * from;
+          T* __restrict out = y + row * to;
+#pragma omp simd
+          for (std::int64_t c = 0; c < to; ++c) {
+            const float value = op.scale * widen(in[c]);
+            out[c] = stored(op.mode == Mode::accumulate ? widen(out[c]) + value : value, out);
+          }
         }
-      }
+      });
     });
   }};
 }

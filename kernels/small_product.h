@@ -6,15 +6,12 @@
 #include <cstdint>
 #include <utility>
 
-#include "kernels/simd.h"
+#include "kernels/operands.h"
 
 namespace kernels {
 
-/// Which neighbours of the left matrix lie side by side in memory.
-enum class Adjacent : std::uint8_t { depth, rows };
-
-/// c[rows,columns] (+)= a[rows,depth] b[depth,columns]; strides are elements from row to row, of `a` from one to the
-/// next of what is not adjacent.
+/// c[rows,columns] (+)= a[rows,depth] b[depth,columns]; depth and strides are counted in words, which hold one float or
+/// two bf16. A stride leads from row to row, of `a` from one to the next of what is not adjacent.
 struct Product {
   const float* a;
   std::int64_t a_stride;
@@ -48,7 +45,7 @@ void multiply_rows(const Product& at) {
     for (int r = 0; r < rows; ++r) {
       const float left = adjacent == Adjacent::rows ? a[0][r] : a[r / per_pointer][r % per_pointer * a_stride];
 #pragma GCC unroll 4
-      for (int j = 0; j < vectors; ++j) sums[r][j] += left * right[j];
+      for (int j = 0; j < vectors; ++j) sums[r][j] = Isa::add_product(sums[r][j], left, right[j]);
     }
     b += b_stride;
 #pragma GCC unroll 8

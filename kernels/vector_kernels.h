@@ -3,12 +3,15 @@
 // templates over a type of theirs, and functions that are inlined by force.
 #pragma once
 
+#include "kernels/channel_maps.h"
+#include "kernels/philox_blocks.h"
 #include "kernels/small_product.h"
 
 namespace kernels {
 namespace winograd {
 
-/// 36 matrices: element (coefficient, row, column) is at data[coefficient * matrix + row * stride + column].
+/// 36 matrices: word (coefficient, row, column) is at data[coefficient * matrix + row * stride + column]. A word is a
+/// float or, of operands in bf16, two values.
 struct Matrices {
   float* data;
   std::int64_t matrix, stride;
@@ -26,13 +29,18 @@ struct TileRow {
 
 struct VectorKernels {
   int lanes;         // floats of a vector; channel counts are multiples of it
+  int values;        // in a word of an operand: 1 float or 2 bf16
   int most_rows[3];  // of a product whose sums stay in registers, by its vectors of columns
   /// Any number of rows, 1 or 2 vectors of columns.
   void (*multiply[2])(const Product& product, std::int64_t rows, int vectors);  // by Adjacent
+  /// Floats from[rows,columns], columns a multiple of the lanes, to an operand; may be in place.
+  void (*pack[2])(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns, float* to,
+                  std::int64_t to_stride);  // by Adjacent
 
   // Winograd's transforms.
   /// Six rows of pixels, two more than the tiles cover, to one matrix row [channels] a tile.
-  void (*transform_input)(const float* const* rows, std::int64_t tiles, std::int64_t channels, winograd::Matrices to);
+  void (*transform_input[2])(const float* const* rows, std::int64_t tiles, std::int64_t channels,
+                             winograd::Matrices to);  // by Adjacent
   /// The gradient of some rows of the output to one matrix row [channels] a tile.
   void (*transform_output_gradient)(const float* dy, const winograd::TileRow& row, winograd::Matrices to);
   /// One matrix row a tile, the first `count` channels of it, to rows of the output.
@@ -44,16 +52,31 @@ struct VectorKernels {
   /// dweight[3,3,c] = scale * gradient (+ dweight where `accumulate`), from the first matrix row [c].
   void (*transform_weight_gradient)(winograd::Matrices from, std::int64_t c, float scale, bool accumulate,
                                     float* dweight);
-};
-extern const VectorKernels avx2_kernels, avx512_kernels;
 
-/// Those with the newest instructions that this CPU has. What x86-64-v4 adds is named one by one: older compilers that
-/// build for it do not know it as a feature.
+  // Prologues, by how their sources are stored.
+  ChannelMaps<float> maps;
+  ChannelMaps<Bf16> bf16_maps;
+  void (*philox_blocks)(const PhiloxBlocks& from, std::uint32_t* words);
+};
+extern const VectorKernels avx2_kernels, avx512_kernels, avx2_bf16_kernels, avx512_bf16_kernels;
+
+/// What x86-64-v4 adds is named one by one: older compilers that build for it do not know it as a feature.
+inline bool has_avx512() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+
+/// Whether this CPU multiplies bf16 by instructions of its own.
+inline bool has_avx512_bf16() {
+  return has_avx512() && __builtin_cpu_supports("avx512bf16");
+}
+
+/// Those with the newest instructions that this CPU has: of operands in float, and in bf16.
 inline const VectorKernels& vector_kernels() {
-  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-                      __builtin_cpu_supports("avx512vl");
-  return avx512 ? avx512_kernels : avx2_kernels;
+  return has_avx512() ? avx512_kernels : avx2_kernels;
+}
+inline const VectorKernels& bf16_vector_kernels() {
+  return has_avx512_bf16() ? avx512_bf16_kernels : avx2_bf16_kernels;
 }
 
 }  // namespace kernels

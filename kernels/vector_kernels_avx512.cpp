@@ -4,8 +4,7 @@
 namespace kernels {
 namespace {
 
-struct Avx512 {
-  static constexpr int lanes = 16;
+struct Avx512 : FloatOperands<16> {
   static constexpr int most_rows[] = {0, 14, 14};
 };
 

@@ -1,5 +1,5 @@
-// The table of an instruction set: included by the file that is compiled for it, with a type of its own that has lanes
-// and, by the number of vectors, most_rows of a product whose sums fit the registers.
+// The table of an instruction set: included by the file that is compiled for it, with a type of its own that is one of
+// operands (operands.h) and has, by the number of vectors, most_rows of a product whose sums fit the registers.
 #pragma once
 
 #include "kernels/winograd_kernels.h"
@@ -10,14 +10,19 @@ template <typename Isa>
 constexpr VectorKernels vector_kernels_for() {
   using namespace winograd;
   return {.lanes = Isa::lanes,
+          .values = Isa::values,
           .most_rows = {Isa::most_rows[0], Isa::most_rows[1], Isa::most_rows[2]},
           .multiply = {Multiply<Isa, Adjacent::depth>::run, Multiply<Isa, Adjacent::rows>::run},
-          .transform_input = transform_input<Isa>,
+          .pack = {pack<Isa, Adjacent::depth>, pack<Isa, Adjacent::rows>},
+          .transform_input = {transform_input<Isa, Adjacent::depth>, transform_input<Isa, Adjacent::rows>},
           .transform_output_gradient = transform_output_gradient<Isa>,
           .transform_output = transform_output<Isa>,
           .transform_weights = {transform_weights<Isa, Direction::forward>,
                                 transform_weights<Isa, Direction::data_gradient>},
-          .transform_weight_gradient = transform_weight_gradient<Isa>};
+          .transform_weight_gradient = transform_weight_gradient<Isa>,
+          .maps = channel_maps<Isa, float>,
+          .bf16_maps = channel_maps<Isa, Bf16>,
+          .philox_blocks = philox_blocks<Isa>};
 }
 
 }  // namespace kernels

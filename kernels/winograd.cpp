@@ -1,5 +1,7 @@
 #include "kernels/winograd.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <numeric>
 
@@ -13,6 +15,12 @@ namespace {
 /// Rows and matrices are a cache line apart, so that they do not all fall on the same sets of the cache.
 std::int64_t padded(std::int64_t columns) {
   return columns + 16;
+}
+
+/// Of a core; half a MiB where the system does not know.
+std::int64_t second_level_cache_bytes() {
+  const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  return bytes > 0 ? bytes : 1 << 19;
 }
 
 Matrices from_row(const Matrices& m, std::int64_t row) {
@@ -31,14 +39,15 @@ class TileProducts {
         c_(size.c),
         inputs_(direction == Direction::forward ? size.c : size.k),
         outputs_(direction == Direction::forward ? size.k : size.c),
+        depth_(inputs_ / kernels.values),
         tiling_{size.n, size.h, size.w},
         threads_(threads),
         vectors_(outputs_ % (2 * kernels.lanes) == 0 ? 2 : 1),
         share_tiles_(outputs_ > tiling_.tiles()),
         block_rows_(std::clamp<std::int64_t>(block_rows(), 1, tiling_.rows())) {
     const std::int64_t block_tiles = block_rows_ * tiling_.columns();
-    tile_matrix_ = padded((share_tiles_ ? tiling_.tiles() : block_tiles) * padded(inputs_));
-    weight_matrix_ = padded(inputs_ * width());
+    tile_matrix_ = padded((share_tiles_ ? tiling_.tiles() : block_tiles) * padded(depth_));
+    weight_matrix_ = padded(depth_ * width());
     product_matrix_ = padded(block_tiles * width());
     tiles_ = scratch.add<float>((share_tiles_ ? 1 : threads) * coefficients * tile_matrix_);
     weights_ = scratch.add<float>((share_tiles_ ? threads : panels()) * coefficients * weight_matrix_);
@@ -55,14 +64,15 @@ class TileProducts {
   }
 
  private:
-  static constexpr std::int64_t block_floats = 1 << 16, most_floats = 1 << 17;
-
-  /// Tile rows of a block: a multiple of as many as fill the registers of the products, if those stay in the cache.
+  /// Tile rows of a block: a multiple of as many as fill the registers of the products, if those stay in the cache. Its
+  /// tiles, or its products where all tiles are made first, are to fill half of the second-level cache.
   std::int64_t block_rows() const {
-    const std::int64_t columns = tiling_.columns(), row_floats = coefficients * padded(inputs_) * columns;
+    const std::int64_t block_floats = second_level_cache_bytes() / 2 / static_cast<std::int64_t>(sizeof(float));
+    const std::int64_t columns = tiling_.columns();
+    const std::int64_t row_floats = coefficients * (share_tiles_ ? width() : padded(depth_)) * columns;
     const std::int64_t fit = block_floats / row_floats;
     const std::int64_t full = std::lcm<std::int64_t>(columns, kernels_->most_rows[vectors_]) / columns;
-    return full * row_floats > most_floats ? fit : std::max<std::int64_t>(fit / full, 1) * full;
+    return full * row_floats > 2 * block_floats ? fit : std::max<std::int64_t>(fit / full, 1) * full;
   }
 
   std::int64_t width() const { return vectors_ * kernels_->lanes; }  // outputs of a panel
@@ -70,7 +80,7 @@ class TileProducts {
   std::int64_t block_end(std::int64_t row, std::int64_t last) const { return std::min(row + block_rows_, last); }
 
   Matrices tiles(const Memory& memory, std::int64_t i) const {
-    return {tiles_.in(memory) + i * coefficients * tile_matrix_, tile_matrix_, padded(inputs_)};
+    return {tiles_.in(memory) + i * coefficients * tile_matrix_, tile_matrix_, padded(depth_)};
   }
   Matrices weights(const Memory& memory, std::int64_t i) const {
     return {weights_.in(memory) + i * coefficients * weight_matrix_, weight_matrix_, width()};
@@ -91,7 +101,7 @@ class TileProducts {
       PatchRows rows = patches(source, memory, thread);
       const Matrices block = tiles(memory, thread);
       for (std::int64_t row = first; row < last; row += block_rows_) {
-        rows.transform(*kernels_, row, block_end(row, last), block);
+        rows.transform(*kernels_, Adjacent::depth, tiling_.columns(), row, block_end(row, last), block);
         for (std::int64_t panel = 0; panel < panels(); ++panel)
           multiply(block, weights(memory, panel), products(memory, thread), panel, row, block_end(row, last), result);
         tell(done, row, block_end(row, last));
@@ -103,7 +113,9 @@ class TileProducts {
                      const Memory& memory) const {
     const Matrices all = tiles(memory, 0);
     share(threads_, tiling_.rows(), [&](std::int64_t thread, std::int64_t first, std::int64_t last) {
-      patches(source, memory, thread).transform(*kernels_, first, last, from_row(all, first * tiling_.columns()));
+      patches(source, memory, thread)
+          .transform(*kernels_, Adjacent::depth, tiling_.columns(), first, last,
+                     from_row(all, first * tiling_.columns()));
     });
     share(threads_, panels(), [&](std::int64_t thread, std::int64_t first, std::int64_t last) {
       const Matrices own = weights(memory, thread);
@@ -141,7 +153,7 @@ class TileProducts {
                                                              .b_stride = weights.stride,
                                                              .c = products.data + i * products.matrix,
                                                              .c_stride = products.stride,
-                                                             .depth = inputs_,
+                                                             .depth = depth_,
                                                              .accumulate = false},
                                                             (last - first) * tiling_.columns(), vectors_);
     for (std::int64_t row = first; row < last; ++row)
@@ -152,7 +164,7 @@ class TileProducts {
 
   const VectorKernels* kernels_;
   Direction direction_;
-  std::int64_t c_, inputs_, outputs_;
+  std::int64_t c_, inputs_, outputs_, depth_;  // depth: words of the inputs
   Tiling tiling_;
   int threads_, vectors_;  // vectors: of a panel
   bool share_tiles_;
@@ -167,11 +179,13 @@ class WeightProducts {
  public:
   WeightProducts(const VectorKernels& kernels, const ConvSize& size, int threads, ScratchLayout& scratch)
       : kernels_(&kernels), size_(size), threads_(threads), vectors_(size.c % (2 * kernels.lanes) == 0 ? 2 : 1) {
-    const std::int64_t image_tiles = Tiling{1, size.h, size.w}.tiles();
-    const std::int64_t images = most_floats / (coefficients * image_tiles * (padded(size.c) + padded(size.k)));
+    const Tiling image{1, size.h, size.w};
+    row_depth_ = (image.columns() + kernels.values - 1) / kernels.values;
+    const std::int64_t image_depth = image.rows() * row_depth_;
+    const std::int64_t images = most_floats / (coefficients * image_depth * (padded(size.c) + padded(size.k)));
     images_ = std::clamp<std::int64_t>(images, 1, size.n);
-    source_ = scratch.add<float>(coefficients * padded(images_ * image_tiles * padded(size.c)));
-    gradient_ = scratch.add<float>(coefficients * padded(images_ * image_tiles * padded(size.k)));
+    source_ = scratch.add<float>(coefficients * padded(images_ * image_depth * padded(size.c)));
+    gradient_ = scratch.add<float>(coefficients * padded(images_ * image_depth * padded(size.k)));
     sums_ = scratch.add<float>(coefficients * padded(size.k * size.c));
     patches_ = scratch.add<float>(threads * PatchRows::floats({1, size.h, size.w}, size.c));
   }
@@ -187,22 +201,23 @@ class WeightProducts {
   }
 
  private:
-  static constexpr std::int64_t most_floats = 1 << 20;  // of transformed images at a time
+  static constexpr std::int64_t most_floats = 1 << 21;  // of transformed images at a time
 
   void add_images(const RowSource& source, const float* dy, std::int64_t first, std::int64_t last, const Matrices& sums,
                   const Memory& memory) const {
     const Tiling tiling{size_.n, size_.h, size_.w};
     const std::int64_t first_row = first * tiling.image_rows(), rows = (last - first) * tiling.image_rows();
-    const std::int64_t tiles = rows * tiling.columns();
-    const Matrices x{source_.in(memory), padded(tiles * padded(size_.c)), padded(size_.c)};
-    const Matrices g{gradient_.in(memory), padded(tiles * padded(size_.k)), padded(size_.k)};
+    const std::int64_t depth = rows * row_depth_;
+    const Matrices x{source_.in(memory), padded(depth * padded(size_.c)), padded(size_.c)};
+    const Matrices g{gradient_.in(memory), padded(depth * padded(size_.k)), padded(size_.k)};
     share(threads_, rows, [&](std::int64_t thread, std::int64_t from, std::int64_t to) {
       PatchRows patches(tiling, size_.c, source, patches_.in(memory) + thread * PatchRows::floats(tiling, size_.c));
-      patches.transform(*kernels_, first_row + from, first_row + to, from_row(x, from * tiling.columns()));
+      patches.transform(*kernels_, Adjacent::rows, row_depth_, first_row + from, first_row + to,
+                        from_row(x, from * row_depth_));
       for (std::int64_t row = from; row < to; ++row)
         kernels_->transform_output_gradient(dy + tiling.first_pixel(first_row + row) * size_.k,
                                             {tiling.height_of(first_row + row), size_.w, size_.k},
-                                            from_row(g, row * tiling.columns()));
+                                            from_row(g, row * row_depth_));
     });
     const std::int64_t width = vectors_ * kernels_->lanes, panels = size_.c / width;
     parallel_for(threads_, coefficients * panels, [&](std::int64_t i) {
@@ -213,7 +228,7 @@ class WeightProducts {
                                                             .b_stride = x.stride,
                                                             .c = sums.data + coefficient * sums.matrix + c,
                                                             .c_stride = sums.stride,
-                                                            .depth = tiles,
+                                                            .depth = depth,
                                                             .accumulate = first > 0},
                                                            size_.k, vectors_);
     });
@@ -222,7 +237,8 @@ class WeightProducts {
   const VectorKernels* kernels_;
   ConvSize size_;
   int threads_, vectors_;
-  std::int64_t images_;  // transformed at a time
+  std::int64_t row_depth_;  // words of the tiles of a tile row
+  std::int64_t images_;     // transformed at a time
   Slot<float> source_, gradient_, sums_, patches_;
 };
 

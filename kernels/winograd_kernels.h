@@ -7,24 +7,24 @@
 
 namespace kernels::winograd {
 
-template <typename Isa>
+template <typename Isa, Adjacent adjacent>
 void transform_input(const float* const* rows, std::int64_t tiles, std::int64_t channels, Matrices to) {
   using S = Simd<Isa::lanes>;
-  for (std::int64_t t = 0; t < tiles; ++t, to.data += to.stride)
+  for (std::int64_t t = 0; t < tiles; ++t)
     for (std::int64_t c = 0; c < channels; c += Isa::lanes) {
       typename S::Vector x[coefficients], y[coefficients];
 #pragma GCC unroll 36
       for (int i = 0; i < coefficients; ++i) x[i] = S::load(rows[i / patch] + (t * tile + i % patch) * channels + c);
       transform<InputTransform, patch, patch>(x, y);
 #pragma GCC unroll 36
-      for (int i = 0; i < coefficients; ++i) S::store(to.data + i * to.matrix + c, y[i]);
+      for (int i = 0; i < coefficients; ++i) put<Isa, adjacent>(to.data + i * to.matrix, to.stride, t, c, y[i]);
     }
 }
 
 template <typename Isa>
 void transform_output_gradient(const float* dy, const TileRow& row, Matrices to) {
   using S = Simd<Isa::lanes>;
-  for (std::int64_t left = 0; left < row.width; left += tile, to.data += to.stride)
+  for (std::int64_t left = 0; left < row.width; left += tile)
     for (std::int64_t c = 0; c < row.channels; c += Isa::lanes) {
       typename S::Vector x[tile * tile], y[coefficients];
 #pragma GCC unroll 16
@@ -34,7 +34,8 @@ void transform_output_gradient(const float* dy, const TileRow& row, Matrices to)
                    : typename S::Vector{};
       transform<OutputGradientTransform, tile, patch>(x, y);
 #pragma GCC unroll 36
-      for (int i = 0; i < coefficients; ++i) S::store(to.data + i * to.matrix + c, y[i]);
+      for (int i = 0; i < coefficients; ++i)
+        put<Isa, Adjacent::rows>(to.data + i * to.matrix, to.stride, left / tile, c, y[i]);
     }
 }
 
@@ -90,7 +91,8 @@ void transform_weights(const float* weight, std::int64_t c, std::int64_t first, 
       for (int t = 0; t < taps; ++t) x[t] = w[t][i];
       transform<WeightTransform, 3, patch>(x, y);
 #pragma GCC unroll 36
-      for (int j = 0; j < coefficients; ++j) S::store(to.data + j * to.matrix + (input + i) * to.stride + output, y[j]);
+      for (int j = 0; j < coefficients; ++j)
+        put<Isa, Adjacent::rows>(to.data + j * to.matrix, to.stride, input + i, output, y[j]);
     }
   }
 }

@@ -33,11 +33,12 @@ class PatchRows {
     return patch * (tiling.columns() * tile + 2) * channels;
   }
 
-  /// The tile rows first..last-1 to one matrix row [channels] a tile.
-  void transform(const VectorKernels& kernels, std::int64_t first, std::int64_t last, Matrices to) {
-    for (std::int64_t row = first; row < last; ++row, to.data += tiling_.columns() * to.stride) {
+  /// The tile rows first..last-1 to one matrix row [channels] a tile, `advance` rows of words from one to the next.
+  void transform(const VectorKernels& kernels, Adjacent adjacent, std::int64_t advance, std::int64_t first,
+                 std::int64_t last, Matrices to) {
+    for (std::int64_t row = first; row < last; ++row, to.data += advance * to.stride) {
       go_to(row);
-      kernels.transform_input(current_, tiling_.columns(), channels_, to);
+      kernels.transform_input[static_cast<int>(adjacent)](current_, tiling_.columns(), channels_, to);
     }
   }
 

@@ -8,6 +8,7 @@
 #include "distributed/initial_weights.h"
 #include "distributed/metrics.h"
 #include "distributed/reducer.h"
+#include "distributed/settings.h"
 #include "launch/bench.h"
 
 namespace launch {
@@ -36,7 +37,7 @@ class Step {
     const auto exchange = distributed::exchange_within(training_, reducer_, [](double) {});
     within_ = exchange ? Exchanging::yes : Exchanging::no;
     executor_ = std::make_unique<core::program::Executor>(
-        core::program::stored(training_.program, distributed::storage_of(config.training(), *device_)), device_,
+        core::program::stored(training_.program, distributed::storage_of(config.training().activations())), device_,
         exchange);
     distributed::initialise(training_.program, config.seed(), parameters_.layout(), parameters_.weights());
     on_device_.state_to_device();

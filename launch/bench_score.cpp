@@ -5,6 +5,7 @@
 #include "distributed/binding.h"
 #include "distributed/devices.h"
 #include "distributed/initial_weights.h"
+#include "distributed/settings.h"
 #include "launch/bench.h"
 #include "launch/record_table.h"
 
@@ -19,7 +20,7 @@ int bench_score(const BenchFlags& flags, Session& session) {
   distributed::initialise(training.program, config.seed(), layout, weights.span());
   const std::int64_t images = config.training().micro_batch_images();
   core::objective::ScoreNetwork network(core::model::unet_spec(config), core::sde::sde_of(config), images, device,
-                                        distributed::storage_of(config.evaluation(), *device));
+                                        distributed::storage_of(config.evaluation().activations()));
   const distributed::Mirrored mirrored(device, weights.span(), "weights");
   distributed::bind_flat(network, layout, mirrored.device());
   const core::likelihood::Score score = network.classes() > 0 ? network.score(0) : network.score();
@@ -27,7 +28,7 @@ int bench_score(const BenchFlags& flags, Session& session) {
   const auto n = static_cast<std::size_t>(images), size = n * static_cast<std::size_t>(score.dims);
   const std::vector<double> t(n, 0.5), x(size, 0.1), probe(size, 1);
   std::vector<double> found(size), trace(n);
-  const kernels::MachineSpeed speed = speed_of(*device, config.training().threads());
+  const kernels::MachineSpeed speed = speed_of(*device, config.training().threads(), config.evaluation().activations());
   const auto report = [&](const char* name, core::objective::ScoreNetwork::Calls calls, const auto& call) {
     const double seconds = fastest(flags.runs, call);
     const auto inside = network.inside(calls);

@@ -41,6 +41,7 @@ int evaluate(const EvaluateFlags& flags, Session& session) {
                    "--images: there is no bound with --estimator ode; --ode-images says how many");
   distributed::Communicator& communicator = session.communicator();
   const auto device = open_device(flags.run.device, config.training().threads(), communicator);
+  say_if_slow("evaluation.activations", config.evaluation().activations(), *device, communicator);
   const core::config::Source& source = heldout ? config.data().heldout() : config.data().training();
   core::config::require_source(source, heldout ? "data.heldout" : "data.training");
   const auto dataset = core::data::open(config, staged(source, communicator));

@@ -10,8 +10,10 @@
 
 namespace launch {
 
-kernels::MachineSpeed speed_of(const kernels::Device& device, int threads) {
-  return device.residence() == kernels::Residence::host ? kernels::measure_machine(threads) : kernels::h100;
+kernels::MachineSpeed speed_of(const kernels::Device& device, int threads, core::config::Activations activations) {
+  if (device.residence() == kernels::Residence::device) return kernels::h100;
+  return kernels::measure_machine(
+      threads, activations == core::config::BFLOAT16 ? kernels::Element::bf16 : kernels::Element::f32);
 }
 
 std::vector<double> record_seconds(core::program::Executor& executor, int runs) {

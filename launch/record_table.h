@@ -10,7 +10,7 @@
 namespace launch {
 
 /// Of the device, as floors are computed with.
-kernels::MachineSpeed speed_of(const kernels::Device& device, int threads);
+kernels::MachineSpeed speed_of(const kernels::Device& device, int threads, core::config::Activations activations);
 
 /// Of each record, that of the fastest of some runs.
 std::vector<double> record_seconds(core::program::Executor& executor, int runs);

@@ -70,6 +70,7 @@ int sample(const SampleFlags& flags, Session& session) {
   require_output(output, form);
   distributed::Communicator& communicator = session.communicator();
   const auto device = open_device(flags.run.device, config.training().threads(), communicator);
+  say_if_slow("evaluation.activations", config.evaluation().activations(), *device, communicator);
   const auto& sampling = config.sampling();
   Trained trained(config, communicator, device, flags.run,
                   std::min(sampling.images(), config.evaluation().batch_images()));

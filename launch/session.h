@@ -42,6 +42,10 @@ struct DeviceFlags {
 std::shared_ptr<kernels::Device> open_device(const DeviceFlags& flags, int threads,
                                              distributed::Communicator& communicator);
 
+/// Says, on rank 0, where the activations of the config's field are BFLOAT16 on a CPU that has no instructions for it.
+void say_if_slow(const char* field, core::config::Activations activations, const kernels::Device& device,
+                 distributed::Communicator& communicator);
+
 /// How ranks exchange gradients, as --collectives says: "auto", "nccl" or "mpi". Where there are GPUs, rank 0 says what
 /// it became. Throws InputError as distributed::make_collectives says. Collective.
 std::unique_ptr<kernels::Collectives> open_collectives(const std::string& flag, const DeviceFlags& flags,

@@ -12,6 +12,7 @@
 #include "distributed/devices.h"
 #include "distributed/initial_weights.h"
 #include "distributed/interrupt.h"
+#include "distributed/settings.h"
 #include "distributed/trainer.h"
 #include "launch/command.h"
 #include "launch/environment.h"
@@ -33,7 +34,7 @@ struct TrainFlags {
 int describe_run(const core::config::RunConfig& config, const std::shared_ptr<kernels::Device>& device) {
   const auto training = core::objective::record_training(config);
   const core::program::Executor executor(
-      core::program::stored(training.program, distributed::storage_of(config.training(), *device)), device);
+      core::program::stored(training.program, distributed::storage_of(config.training().activations())), device);
   std::cout << core::config::text(config) << '\n' << core::program::describe(training.program, executor.plan());
   const double state = 3 * 4.0 * static_cast<double>(core::program::parameter_count(training.program)) / (1 << 20);
   std::cout << fmt::format("optimiser    {:>14.1f} MiB (two moments and averaged weights{})\n", state,
@@ -76,8 +77,8 @@ int train(const TrainFlags& flags, Session& session) {
   core::config::RunConfig config = config_of(flags, session);
   distributed::Communicator& communicator = session.communicator();
   const auto device = open_device(flags.device, config.training().threads(), communicator);
-  distributed::storage_of(config.training(), *device);
-  distributed::storage_of(config.evaluation(), *device);
+  say_if_slow("training.activations", config.training().activations(), *device, communicator);
+  say_if_slow("evaluation.activations", config.evaluation().activations(), *device, communicator);
   if (flags.dry_run) return communicator.rank() == 0 ? describe_run(config, device) : 0;
   if (!flags.trace.empty()) require_writable(flags.trace);
   core::config::require_source(config.data().training(), "data.training");

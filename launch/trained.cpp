@@ -11,13 +11,14 @@
 #include "distributed/checkpoint_read.h"
 #include "distributed/devices.h"
 #include "distributed/metrics.h"
+#include "distributed/settings.h"
 
 namespace launch {
 
 Trained::Trained(const core::config::RunConfig& config, distributed::Communicator& communicator,
                  std::shared_ptr<kernels::Device> device, const RunFlags& flags, std::int64_t batch_images)
     : network_(core::model::unet_spec(config), core::sde::sde_of(config), batch_images, device,
-               distributed::storage_of(config.evaluation(), *device)),
+               distributed::storage_of(config.evaluation().activations())),
       layout_(distributed::layout_of(network_.parameters())),
       weights_(layout_.total),
       mirrored_(std::move(device), weights_.span(), "weights") {

@@ -9,6 +9,7 @@
 #include "distributed/devices.h"
 #include "distributed/initial_weights.h"
 #include "distributed/optimizer.h"
+#include "distributed/settings.h"
 #include "distributed/squared_norm.h"
 #include "distributed/timeline.h"
 
@@ -22,7 +23,7 @@ class TrainingStep {
 
   TrainingStep(const core::config::RunConfig& config, const std::shared_ptr<kernels::Device>& device)
       : training_(core::objective::record_training(config)),
-        program_(core::program::stored(training_.program, distributed::storage_of(config.training(), *device))),
+        program_(core::program::stored(training_.program, distributed::storage_of(config.training().activations()))),
         executor_(program_, device),
         communicator_(distributed::make_solo_communicator()),
         parameters_(distributed::layout_of(program_.parameters()), distributed::Sharding::none, 0, 1),

@@ -63,10 +63,5 @@ TEST(ChooseDevice, WhatCannotBeHadIsRefusedOrReplacedForTheSameReason) {
   }
 }
 
-TEST(StorageOf, TheCpuKnowsNoBf16) {
-  const auto config = core::config::load_valid("quickstart", {"training { activations: BFLOAT16 }"}, {"configs"});
-  EXPECT_THROW(storage_of(config.training(), *kernels::make_cpu_device(1)), kernels::InputError);
-}
-
 }  // namespace
 }  // namespace distributed

@@ -41,9 +41,11 @@ TEST(Floor, OfARecordWithFewProductsIsItsOperandsMovedOnce) {
 }
 
 TEST(Floor, AMachineHasSomeSpeed) {
-  const MachineSpeed measured = measure_machine(1);
-  EXPECT_GT(measured.flops_per_second, 1e8);
-  EXPECT_GT(measured.bytes_per_second, 1e7);
+  for (const Element products : {Element::f32, Element::bf16}) {
+    const MachineSpeed measured = measure_machine(1, products);
+    EXPECT_GT(measured.flops_per_second, 1e8);
+    EXPECT_GT(measured.bytes_per_second, 1e7);
+  }
 }
 
 }  // namespace

@@ -64,6 +64,39 @@ TEST(Training, HasTheSameBitsOnEveryNumberOfRanks) {
   }
 }
 
+double bound(const tests::Outcome& outcome) {
+  std::smatch number;
+  EXPECT_TRUE(std::regex_search(outcome.output, number, std::regex("variational bound +([0-9.]+)"))) << outcome.output;
+  return number.empty() ? NAN : std::stod(number[1]);
+}
+
+// In bf16, too; it costs little of the likelihood, and a CPU that is slow at it is told of.
+TEST(Training, InBf16HasTheSameBitsOnEveryNumberOfRanks) {
+  tests::Folder folder("bf16");
+  const std::string wide = tiny + "--set 'model { channels: 32 } training { steps: 12 }' ",
+                    narrow = wide + "--set 'training { activations: BFLOAT16 }' ";
+  expect_success(run("scoremle train " + wide + in(folder / "f32")));
+  const auto alone = run("scoremle train " + narrow + in(folder / "1"));
+  expect_success(alone);
+  EXPECT_EQ(
+      alone.output.find("training.activations: BFLOAT16 takes longer than FLOAT32 on this CPU") == std::string::npos,
+      __builtin_cpu_supports("avx512bf16") != 0)
+      << alone.output;
+  for (int ranks : {2, 3}) {
+    const auto other = folder / std::to_string(ranks);
+    expect_success(
+        run(mpirun(ranks) + "scoremle train " + narrow + in(other, ranks == 2 ? "sharding: OPTIMIZER " : "")));
+    SCOPED_TRACE(ranks);
+    expect_same_state(folder / "1", other);
+  }
+  const auto expected = losses(folder / "f32"), got = losses(folder / "1");
+  EXPECT_NE(got, expected);
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(got[i], expected[i], 0.02 * std::abs(expected[i])) << i;
+
+  const std::string evaluate = "scoremle evaluate --estimator bound --images 32 --run " + (folder / "1").string();
+  EXPECT_NEAR(bound(run(evaluate + " --set 'evaluation { activations: BFLOAT16 }'")), bound(run(evaluate)), 0.02);
+}
+
 /// What a run of two ranks comes to when one of them is stopped in its midst.
 tests::Outcome run_with_a_rank_that_hangs(const std::filesystem::path& folder, int rank) {
   const std::string is_rank = fmt::format("grep -zqx OMPI_COMM_WORLD_RANK={} $process/environ", rank),

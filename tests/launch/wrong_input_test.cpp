@@ -116,12 +116,6 @@ TEST(WrongInput, Configs) {
            Wrong{quick + "--set 'model { channel_multipliers: [] attention_sizes: [] }'",
                  "configs/quickstart.textproto: model.channel_multipliers: must have one entry a level, for example "
                  "[1, 2, 2]"},
-           Wrong{
-               quick + "--set 'training { activations: BFLOAT16 }'",
-               "training.activations: is BFLOAT16, which the CPU does not compute with: use --device cuda, or FLOAT32"},
-           Wrong{quick + "--set 'evaluation { activations: BFLOAT16 }'",
-                 "evaluation.activations: is BFLOAT16, which the CPU does not compute with: use --device cuda, or "
-                 "FLOAT32"},
            Wrong{"scoremle train --config nosuch", "nosuch" + presets},
            Wrong{quick + "--set 'optimizer { lr: 1 }'",
                  "--set 'optimizer { lr: 1 }':1:15: Message type \"core.config.Optimizer\" has no field named \"lr\"."},
