@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "core/config/run.pb.h"
 #include "core/program/executor.h"
 #include "kernels/floor.h"
 
