@@ -172,7 +172,8 @@ Step prepare(const ConvWeightGradient& op, const CpuContext& context) {
   const ConvExtents extents(op.x0, op.dweight, op.dy, op.prologue.resample);
   ScratchLayout scratch;
   const PrologueKernel prologue(extents.in, op.x0, op.x1, op.prologue, context.threads, scratch);
-  const VectorKernels& kernels = kernels_for(op.dy.element == Element::bf16 ? op.x0 : op.dy);
+  const bool both_bf16 = op.x0.element == Element::bf16 && op.dy.element == Element::bf16;
+  const VectorKernels& kernels = both_bf16 ? bf16_vector_kernels() : vector_kernels();
   const ConvSource source(prologue, extents.v, op.x0, served_by_winograd(kernels, extents.size), scratch);
   const FloatCopy dy(op.dy, scratch);
   const BiasGradient bias_gradient(op, dy, extents.out, context.threads, scratch);

@@ -1,4 +1,4 @@
-// Which operands of each record may be stored as bf16 on a GPU; all others are what they are on the CPU.
+// Which operands of each record may be stored as bf16; all others are of the type that the record says.
 #pragma once
 
 #include <tuple>

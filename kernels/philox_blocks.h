@@ -1,10 +1,10 @@
-// Philox4x32-10 on vectors of counters: a template over an instruction set, see vector_kernels.h. The words are those
-// of Random123's, whose function compilers do not turn into vectors; a test compares.
+// Philox4x32-10 on vectors of counters, and dropout by it: templates over an instruction set, see vector_kernels.h. The
+// words are those of Random123's, whose function compilers do not turn into vectors; a test compares.
 #pragma once
 
 #include <Random123/philox.h>
 
-#include <cstdint>
+#include "kernels/dropout.h"
 
 namespace kernels {
 
@@ -36,6 +36,20 @@ void philox_blocks(const PhiloxBlocks& from, std::uint32_t* __restrict words) {
     words[philox_blocks_together + i] = c1;
     words[2 * philox_blocks_together + i] = c2;
     words[3 * philox_blocks_together + i] = c3;
+  }
+}
+
+/// factors[64] of the elements that the words of 16 blocks decide about, in the elements' order.
+template <typename Isa>
+[[gnu::flatten]] void dropout_factors(const Dropout& dropout, const PhiloxBlocks& from, float* __restrict factors) {
+  std::uint32_t words[4 * philox_blocks_together];
+  philox_blocks<Isa>(from, words);
+#pragma omp simd
+  for (int i = 0; i < philox_blocks_together; ++i) {
+    factors[4 * i] = dropout_factor(dropout, words[i]);
+    factors[4 * i + 1] = dropout_factor(dropout, words[philox_blocks_together + i]);
+    factors[4 * i + 2] = dropout_factor(dropout, words[2 * philox_blocks_together + i]);
+    factors[4 * i + 3] = dropout_factor(dropout, words[3 * philox_blocks_together + i]);
   }
 }
 

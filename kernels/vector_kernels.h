@@ -56,7 +56,9 @@ struct VectorKernels {
   // Prologues, by how their sources are stored.
   ChannelMaps<float> maps;
   ChannelMaps<Bf16> bf16_maps;
+
   void (*philox_blocks)(const PhiloxBlocks& from, std::uint32_t* words);
+  void (*dropout_factors)(const Dropout& dropout, const PhiloxBlocks& from, float* factors);
 };
 extern const VectorKernels avx2_kernels, avx512_kernels, avx2_bf16_kernels, avx512_bf16_kernels;
 

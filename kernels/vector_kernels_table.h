@@ -22,7 +22,8 @@ constexpr VectorKernels vector_kernels_for() {
           .transform_weight_gradient = transform_weight_gradient<Isa>,
           .maps = channel_maps<Isa, float>,
           .bf16_maps = channel_maps<Isa, Bf16>,
-          .philox_blocks = philox_blocks<Isa>};
+          .philox_blocks = philox_blocks<Isa>,
+          .dropout_factors = dropout_factors<Isa>};
 }
 
 }  // namespace kernels

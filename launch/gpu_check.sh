@@ -97,7 +97,7 @@ training() {
     step "train_$1" 240 "$scoremle" train "${config[@]}" --device "$2" --set "training { steps: $steps log_every: 10 checkpoint_every: $steps evaluate_every: $steps directory: '$out/runs/$1' $3 }"
   }
   run cpu cpu '' && run device "$device" '' || return
-  [ "$device" = cpu ] || run device_bf16 "$device" 'activations: BFLOAT16'
+  run device_bf16 "$device" 'activations: BFLOAT16'
   local name on
   for name in device device_bf16; do
     [ -d "$out/runs/$name" ] || continue
