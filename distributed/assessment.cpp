@@ -4,7 +4,6 @@
 #include "core/sde/sde.h"
 #include "distributed/binding.h"
 #include "distributed/curves.h"
-#include "distributed/devices.h"
 #include "distributed/drawing.h"
 #include "distributed/settings.h"
 

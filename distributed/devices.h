@@ -6,8 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "core/config/run.pb.h"
-#include "core/program/storage.h"
 #include "distributed/communicator.h"
 #include "kernels/device.h"
 

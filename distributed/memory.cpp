@@ -6,7 +6,6 @@
 #include "core/sde/sde.h"
 #include "distributed/agreement.h"
 #include "distributed/binding.h"
-#include "distributed/devices.h"
 #include "distributed/optimizer.h"
 #include "distributed/settings.h"
 
@@ -22,9 +21,9 @@ std::size_t training_bytes(const core::config::RunConfig& config, Communicator& 
   Reducer reducer(communicator, collectives, counting, parameters, mirrored.gradient, reduction_of(config),
                   config.training().micro_batches(), bucket_elements(config));
   const Optimizer optimizer(config, mirrored, parameters.range(), counting);
-  const core::program::Executor executor(
-      core::program::stored(core::objective::record_training(config).program, storage_of(config.training().activations())),
-      counting);
+  const core::program::Executor executor(core::program::stored(core::objective::record_training(config).program,
+                                                               storage_of(config.training().activations())),
+                                         counting);
   if (assessed) {
     const Mirrored ema(counting, parameters.weights(), "averaged weights");
     core::objective::ScoreNetwork network(core::model::unet_spec(config), core::sde::sde_of(config),

@@ -8,7 +8,6 @@
 #include "core/storage/file_io.h"
 #include "distributed/binding.h"
 #include "distributed/checkpoint_read.h"
-#include "distributed/devices.h"
 #include "distributed/initial_weights.h"
 #include "distributed/interrupt.h"
 #include "distributed/memory.h"

@@ -9,9 +9,12 @@
 namespace kernels {
 namespace {
 
-/// Those that multiply what is stored as bf16 in bf16.
+/// The vector kernels for products of what is stored so: of bf16 where all operands are.
+const VectorKernels& kernels_for(const Tensor& a, const Tensor& b) {
+  return a.element == Element::bf16 && b.element == Element::bf16 ? bf16_vector_kernels() : vector_kernels();
+}
 const VectorKernels& kernels_for(const Tensor& source) {
-  return source.element == Element::bf16 ? bf16_vector_kernels() : vector_kernels();
+  return kernels_for(source, source);
 }
 
 bool served_by_winograd(const VectorKernels& kernels, const ConvSize& size) {
@@ -39,6 +42,15 @@ class ConvSource {
     prologue_.begin_rows(memory);
     return [this, &memory](std::int64_t image, std::int64_t row, float* buffer) {
       prologue_.row(memory, image, row, buffer);
+      return buffer;
+    };
+  }
+
+  /// The rows of a tensor, widened one by one where they are bf16.
+  static RowSource stored_rows(const Memory& memory, const Tensor& tensor, const ImageSize& size) {
+    if (tensor.element == Element::f32) return rows_of(memory.at<float>(tensor), size);
+    return [x = memory.at<Bf16>(tensor), size](std::int64_t image, std::int64_t row, float* buffer) {
+      load_values(size.row_elements(), x + (image * size.h + row) * size.row_elements(), buffer);
       return buffer;
     };
   }
@@ -140,11 +152,14 @@ Step prepare(const ConvDataGradient& op, const CpuContext& context) {
                                 context.threads, scratch);
   const bool in_place = extents.v.h == extents.in.h;  // nothing is resampled
   const auto dv_slot = scratch.add<float>(in_place ? 0 : extents.v.elements());
-  const FloatCopy dy_copy(op.dy, scratch), dz_copy(op.dz, scratch);
-  const Convolution convolution = make_data_gradient(kernels_for(op.dy), extents.size, context.threads, scratch);
+  const VectorKernels& kernels = kernels_for(op.dy);
+  const bool by_rows = served_by_winograd(kernels, extents.size) || served_by_matrix_conv(kernels, extents.size);
+  const FloatCopy dy_copy(by_rows ? In() : op.dy, scratch), dz_copy(op.dz, scratch);
+  const Convolution convolution = make_data_gradient(kernels, extents.size, context.threads, scratch);
   return {[=](const Memory& memory) {
-            dy_copy.load(memory, context.threads);
-            const RowSource dy = ConvSource::rows_of(dy_copy.in(memory), extents.out);
+            dy_copy.load_all(memory, context.threads);
+            const RowSource dy = by_rows ? ConvSource::stored_rows(memory, op.dy, extents.out)
+                                         : ConvSource::rows_of(dy_copy.in(memory), extents.out);
             const float* const weight = memory.at<float>(op.weight);
             float *const dz = dz_copy.in(memory), *const sums = memory.at<float>(op.sums);
             if (in_place) {
@@ -162,7 +177,7 @@ Step prepare(const ConvDataGradient& op, const CpuContext& context) {
               float* const dv = dv_slot.in(memory);
               convolution.run(dy, weight, dv, {}, memory);
               prologue.reverse(memory, op.scale, dv, dz, sums);
-              dz_copy.store(memory, context.threads);
+              dz_copy.store_all(memory, context.threads);
             }
           },
           scratch.bytes()};
@@ -172,14 +187,13 @@ Step prepare(const ConvWeightGradient& op, const CpuContext& context) {
   const ConvExtents extents(op.x0, op.dweight, op.dy, op.prologue.resample);
   ScratchLayout scratch;
   const PrologueKernel prologue(extents.in, op.x0, op.x1, op.prologue, context.threads, scratch);
-  const bool both_bf16 = op.x0.element == Element::bf16 && op.dy.element == Element::bf16;
-  const VectorKernels& kernels = both_bf16 ? bf16_vector_kernels() : vector_kernels();
+  const VectorKernels& kernels = kernels_for(op.x0, op.dy);
   const ConvSource source(prologue, extents.v, op.x0, served_by_winograd(kernels, extents.size), scratch);
   const FloatCopy dy(op.dy, scratch);
   const BiasGradient bias_gradient(op, dy, extents.out, context.threads, scratch);
   const WeightGradient gradient = make_weight_gradient(kernels, extents.size, context.threads, scratch);
   return {[=](const Memory& memory) {
-            dy.load(memory, context.threads);
+            dy.load_all(memory, context.threads);
             gradient.run(source.rows(memory), dy.in(memory), op.scale, op.mode == Mode::accumulate,
                          memory.at<float>(op.dweight), memory);
             bias_gradient.run(memory);

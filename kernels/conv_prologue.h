@@ -16,7 +16,7 @@ class PrologueKernel {
   PrologueKernel(const ImageSize& size, const In& x0, const In& x1, const Prologue& prologue, int threads,
                  ScratchLayout& scratch);
 
-  /// v is x0 as it is stored, in float.
+  /// v is x0 itself: float, and nothing is done to it.
   bool is_identity() const { return is_plain() && !x1_ && x0_.element == Element::f32; }
   /// Writes v[n,h',w',c].
   void forward(const Memory& memory, float* v) const;
@@ -61,8 +61,8 @@ class PrologueKernel {
   void map_gradient_row(const Memory& memory, std::int64_t image, std::int64_t row, float* dz, float* sums) const;
   void combine_sums(const Memory& memory, float* sums) const;
 
-  static const ChannelMaps<float>& maps(const float*) { return vector_kernels().maps; }
-  static const ChannelMaps<Bf16>& maps(const Bf16*) { return vector_kernels().bf16_maps; }
+  static const ChannelMaps<float>& maps(const float*) { return vector_maps().floats; }
+  static const ChannelMaps<Bf16>& maps(const Bf16*) { return vector_maps().bf16; }
   std::size_t activation_index() const { return static_cast<std::size_t>(prologue_.activation); }
 
   ImageSize size_, output_;

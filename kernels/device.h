@@ -112,6 +112,7 @@ class CountingDevice final : public Device {
   std::string name() const override { return device_.name(); }
   Residence residence() const override { return device_.residence(); }
   std::int64_t images_together() const override { return device_.images_together(); }
+  bool multiplies_bf16() const override { return device_.multiplies_bf16(); }
   Step prepare(const Op& op, const OnExchange& exchange) override { return device_.prepare(op, exchange); }
   void write(std::byte*, std::span<const std::byte>) override {}
   void read(std::span<std::byte>, const std::byte*) override {}

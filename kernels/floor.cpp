@@ -45,15 +45,26 @@ double needed_share(const Other&, const MachineSpeed&) {
   return 1;
 }
 
-}  // namespace
+template <typename Record>
+bool multiplies_bf16(const Record&) {
+  return false;
+}
+bool multiplies_bf16(const Conv& op) {
+  return op.x0.element == Element::bf16;
+}
+bool multiplies_bf16(const ConvDataGradient& op) {
+  return op.dy.element == Element::bf16;
+}
+bool multiplies_bf16(const ConvWeightGradient& op) {
+  return op.x0.element == Element::bf16 && op.dy.element == Element::bf16;
+}
 
-MachineSpeed measure_machine(int threads, Element products_of) {
-  constexpr std::int64_t rows = 84, depth = 64, repeats = 200, copied = std::int64_t{1} << 20;
-  const VectorKernels& kernels = products_of == Element::bf16 ? bf16_vector_kernels() : vector_kernels();
+/// Of products in the first-level cache.
+double measure_products(int threads, const VectorKernels& kernels) {
+  constexpr std::int64_t rows = 84, depth = 64, repeats = 200;
   const std::int64_t columns = 2 * kernels.lanes, each = rows * depth + depth * columns + rows * columns;
-  std::vector<float> products(static_cast<std::size_t>(threads * each)),
-      copies(static_cast<std::size_t>(threads * 2 * copied));
-  const double multiply = fastest(threads, [&](std::int64_t thread) {
+  std::vector<float> products(static_cast<std::size_t>(threads * each));
+  const double seconds = fastest(threads, [&](std::int64_t thread) {
     float *const a = products.data() + thread * each, *const b = a + rows * depth, *const c = b + depth * columns;
     for (std::int64_t i = 0; i < repeats; ++i)
       kernels.multiply[static_cast<int>(Adjacent::depth)]({.a = a,
@@ -66,13 +77,22 @@ MachineSpeed measure_machine(int threads, Element products_of) {
                                                            .accumulate = false},
                                                           rows, 2);
   });
+  return static_cast<double>(threads * repeats * 2 * rows * depth * kernels.values * columns) / seconds;
+}
+
+}  // namespace
+
+MachineSpeed measure_machine(int threads) {
+  constexpr std::int64_t copied = std::int64_t{1} << 20;
+  std::vector<float> copies(static_cast<std::size_t>(threads * 2 * copied));
   const double copy = fastest(threads, [&](std::int64_t thread) {
     float* const from = copies.data() + thread * 2 * copied;
     std::copy_n(from, copied, from + copied);
   });
-  return {.flops_per_second =
-              static_cast<double>(threads * repeats * 2 * rows * depth * kernels.values * columns) / multiply,
-          .bytes_per_second = static_cast<double>(threads * 2 * copied) * sizeof(float) / copy};
+  const double products = measure_products(threads, vector_kernels());
+  return {.flops_per_second = products,
+          .bytes_per_second = static_cast<double>(threads * 2 * copied) * sizeof(float) / copy,
+          .bf16_flops_per_second = std::max(products, measure_products(threads, bf16_vector_kernels()))};
 }
 
 double operand_bytes(const Op& op) {
@@ -84,7 +104,9 @@ double operand_bytes(const Op& op) {
 
 double floor_seconds(const Op& op, const MachineSpeed& speed) {
   const double share = std::visit([&](const auto& record) { return needed_share(record, speed); }, op);
-  return std::max(share * flops(op) / speed.flops_per_second, operand_bytes(op) / speed.bytes_per_second);
+  const bool bf16 = std::visit([](const auto& record) { return multiplies_bf16(record); }, op);
+  const double rate = bf16 ? speed.bf16_flops_per_second : speed.flops_per_second;
+  return std::max(share * flops(op) / rate, operand_bytes(op) / speed.bytes_per_second);
 }
 
 }  // namespace kernels

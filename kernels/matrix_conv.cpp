@@ -93,7 +93,7 @@ class WeightProducts {
         pixels_(size.n * size.h * size.w),
         threads_(threads),
         vectors_(panel_vectors(kernels, size.c)),
-        work_(scratch.add<float>(threads * (block_pixels * (columns() + most_rows) + most_rows * columns()))) {}
+        work_(scratch.add<float>(threads * floats_of_a_thread())) {}
 
   void run(const float* x, const float* dy, float scale, bool accumulate, float* dweight, const Memory& memory) const {
     const std::int64_t panels = inputs_ / columns(), parts = (outputs_ + most_rows - 1) / most_rows;
@@ -113,11 +113,12 @@ class WeightProducts {
   static constexpr std::int64_t block_pixels = 64, most_rows = 64;  // at a time, and of a part
 
   std::int64_t columns() const { return vectors_ * kernels_->lanes; }
+  /// Of x, dy and the sums.
+  std::int64_t floats_of_a_thread() const { return block_pixels * (columns() + most_rows) + most_rows * columns(); }
 
   /// sums[rows,columns] of one part.
   const float* add_pixels(const float* x, const float* dy, std::int64_t rows, const Memory& memory) const {
-    float* const x_block =
-        work_.in(memory) + thread_number() * (block_pixels * (columns() + most_rows) + most_rows * columns());
+    float* const x_block = work_.in(memory) + thread_number() * floats_of_a_thread();
     float *const dy_block = x_block + block_pixels * columns(), *const sums = dy_block + block_pixels * most_rows;
     for (std::int64_t pixel = 0; pixel < pixels_; pixel += block_pixels) {
       const std::int64_t count = std::min(block_pixels, pixels_ - pixel);

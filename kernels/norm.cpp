@@ -75,6 +75,8 @@ class NormGradientKernel {
         groups_(op.statistics.shape[1]),
         c0_(op.x1 ? c_ - op.x1.shape[3] : c_) {
     ensure_shapes(op);
+    for (const Tensor& other : {Tensor(op.x0), Tensor(op.x1), Tensor(op.dx0), Tensor(op.dx1)})
+      ensure(!other || other.element == op.dz.element, "a norm's gradient has its large operands stored alike");
     lines_ = scratch.add<float>(n_ * 4 * c_);
   }
 
@@ -111,7 +113,7 @@ class NormGradientKernel {
     if (!gradient) return;
     const std::int64_t channels = source.shape[3];
     const Line at = line(memory, row / rows_, first);
-    with_stored(memory, op_.dz, [&]<typename T>(const T* dz) {  // all are stored alike
+    with_stored(memory, op_.dz, [&]<typename T>(const T* dz) {
       const auto kernel = mode == Mode::accumulate ? apply<Mode::accumulate, T> : apply<Mode::overwrite, T>;
       for (std::int64_t pixel = row * w_; pixel < (row + 1) * w_; ++pixel)
         kernel(channels, at, dz + pixel * c_ + first, memory.at<T>(source) + pixel * channels,

@@ -17,7 +17,8 @@ struct FloatOperands {
   [[gnu::always_inline]] static Vector add_product(Vector sum, float left, Vector right) { return sum + left * right; }
 };
 
-/// As any CPU computes with them; those with instructions for it have their own.
+/// As any CPU computes with them; those with instructions for it have their own, which round sums otherwise and take
+/// subnormal values for 0, so that bits differ between the two.
 template <int lanes_>
 struct Bf16Operands {
   static constexpr int lanes = lanes_, values = 2;
@@ -38,8 +39,9 @@ struct Bf16Operands {
   }
 };
 
-/// Stores a vector of values from `column` on of one row of an operand whose rows (of words) are `stride` apart. Where
-/// the depth goes from row to row, those of an even row must be stored before their upper neighbours.
+/// Stores a vector of values from `column` on of one row of an operand in memory, whose rows (of words) are `stride`
+/// apart. With Adjacent::rows the depth goes from one row to the next, and two of them share a row of words: an even
+/// one must be stored before the one after it.
 template <typename Operands, Adjacent adjacent>
 [[gnu::always_inline]] inline void put(float* operand, std::int64_t stride, std::int64_t row, std::int64_t column,
                                        typename Operands::Vector value) {

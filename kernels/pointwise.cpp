@@ -39,8 +39,9 @@ Step prepare(const AddScaled& op, const CpuContext& context) {
   const int last = op.x.shape.rank() - 1;
   const std::int64_t from = op.x.shape[last], to = op.y.shape[last], rows = op.y.shape.elements() / to;
   ensure(rows * from == op.x.shape.elements() && op.first_channel + to <= from, "AddScaled reads channels that x has");
+  ensure(op.x.element == op.y.element, "AddScaled's operands are stored alike");
   return {.run = [op, from, to, rows, threads = context.threads](const Memory& memory) {
-    with_stored(memory, op.y, [&]<typename T>(T* y) {  // x is stored alike
+    with_stored(memory, op.y, [&]<typename T>(T* y) {
       const T* const x = memory.at<T>(op.x) + op.first_channel;
       constexpr std::int64_t rows_per_block = 256;
       parallel_for(threads, (rows + rows_per_block - 1) / rows_per_block, [&](std::int64_t block) {

@@ -11,7 +11,7 @@
 namespace kernels {
 
 /// c[rows,columns] (+)= a[rows,depth] b[depth,columns]; depth and strides are counted in words, which hold one float or
-/// two bf16. A stride leads from row to row, of `a` from one to the next of what is not adjacent.
+/// two bf16. A stride leads from row to row; that of `a`, with Adjacent::rows, from one word of the depth to the next.
 struct Product {
   const float* a;
   std::int64_t a_stride;

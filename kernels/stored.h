@@ -47,15 +47,17 @@ class FloatCopy {
   void store(const Memory& memory, std::int64_t first, std::int64_t count) const {
     if (is_copy()) store_values(count, in(memory) + first, memory.at<Bf16>(tensor_) + first);
   }
-  /// All of them.
-  void load(const Memory& memory, int threads) const {
-    for_each_chunk(threads, tensor_.shape.elements(), [&](auto first, auto end) { load(memory, first, end - first); });
+  void load_all(const Memory& memory, int threads) const {
+    if (is_copy()) for_each_chunk(threads, elements(), [&](auto first, auto end) { load(memory, first, end - first); });
   }
-  void store(const Memory& memory, int threads) const {
-    for_each_chunk(threads, tensor_.shape.elements(), [&](auto first, auto end) { store(memory, first, end - first); });
+  void store_all(const Memory& memory, int threads) const {
+    if (is_copy())
+      for_each_chunk(threads, elements(), [&](auto first, auto end) { store(memory, first, end - first); });
   }
 
  private:
+  std::int64_t elements() const { return tensor_.shape.elements(); }
+
   Tensor tensor_;
   Slot<float> slot_;
 };

@@ -52,15 +52,17 @@ struct VectorKernels {
   /// dweight[3,3,c] = scale * gradient (+ dweight where `accumulate`), from the first matrix row [c].
   void (*transform_weight_gradient)(winograd::Matrices from, std::int64_t c, float scale, bool accumulate,
                                     float* dweight);
+};
 
-  // Prologues, by how their sources are stored.
-  ChannelMaps<float> maps;
-  ChannelMaps<Bf16> bf16_maps;
-
-  void (*philox_blocks)(const PhiloxBlocks& from, std::uint32_t* words);
+/// What prologues do to the values of a source.
+struct VectorMaps {
+  ChannelMaps<float> floats;  // by how the source is stored
+  ChannelMaps<Bf16> bf16;
+  /// factors[64] of the elements that the words of 16 blocks decide about, in the elements' order.
   void (*dropout_factors)(const Dropout& dropout, const PhiloxBlocks& from, float* factors);
 };
 extern const VectorKernels avx2_kernels, avx512_kernels, avx2_bf16_kernels, avx512_bf16_kernels;
+extern const VectorMaps avx2_maps, avx512_maps;
 
 /// What x86-64-v4 adds is named one by one: older compilers that build for it do not know it as a feature.
 inline bool has_avx512() {
@@ -76,6 +78,9 @@ inline bool has_avx512_bf16() {
 /// Those with the newest instructions that this CPU has: of operands in float, and in bf16.
 inline const VectorKernels& vector_kernels() {
   return has_avx512() ? avx512_kernels : avx2_kernels;
+}
+inline const VectorMaps& vector_maps() {
+  return has_avx512() ? avx512_maps : avx2_maps;
 }
 inline const VectorKernels& bf16_vector_kernels() {
   return has_avx512_bf16() ? avx512_bf16_kernels : avx2_bf16_kernels;

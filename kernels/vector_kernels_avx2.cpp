@@ -15,5 +15,6 @@ struct Avx2Bf16 : Bf16Operands<8> {
 
 const VectorKernels avx2_kernels = vector_kernels_for<Avx2>();
 const VectorKernels avx2_bf16_kernels = vector_kernels_for<Avx2Bf16>();
+const VectorMaps avx2_maps = vector_maps_for<Avx2>();
 
 }  // namespace kernels

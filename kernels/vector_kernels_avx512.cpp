@@ -11,5 +11,6 @@ struct Avx512 : FloatOperands<16> {
 }  // namespace
 
 const VectorKernels avx512_kernels = vector_kernels_for<Avx512>();
+const VectorMaps avx512_maps = vector_maps_for<Avx512>();
 
 }  // namespace kernels

@@ -19,11 +19,12 @@ constexpr VectorKernels vector_kernels_for() {
           .transform_output = transform_output<Isa>,
           .transform_weights = {transform_weights<Isa, Direction::forward>,
                                 transform_weights<Isa, Direction::data_gradient>},
-          .transform_weight_gradient = transform_weight_gradient<Isa>,
-          .maps = channel_maps<Isa, float>,
-          .bf16_maps = channel_maps<Isa, Bf16>,
-          .philox_blocks = philox_blocks<Isa>,
-          .dropout_factors = dropout_factors<Isa>};
+          .transform_weight_gradient = transform_weight_gradient<Isa>};
+}
+
+template <typename Isa>
+constexpr VectorMaps vector_maps_for() {
+  return {.floats = channel_maps<Isa, float>, .bf16 = channel_maps<Isa, Bf16>, .dropout_factors = dropout_factors<Isa>};
 }
 
 }  // namespace kernels

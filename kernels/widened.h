@@ -33,11 +33,11 @@ class Widened {
     std::array<std::byte*, most_operands> base{};
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
       base[i] = reinterpret_cast<std::byte*>(tensors_[i].copy.in(memory));
-      if (tensors_[i].is_read) tensors_[i].copy.load(memory, threads_);
+      if (tensors_[i].is_read) tensors_[i].copy.load_all(memory, threads_);
     }
     step_.run({base, memory.scratch + own_bytes_});
     for (const OwnTensor& tensor : tensors_)
-      if (tensor.is_written) tensor.copy.store(memory, threads_);
+      if (tensor.is_written) tensor.copy.store_all(memory, threads_);
   }
 
  private:
@@ -74,9 +74,13 @@ Step prepare_stored(const Record& record, const CpuContext& context) {
   bool has_bf16 = false;
   Record copy = record;
   std::apply([&](auto&... operands) { ((has_bf16 |= operands.element == Element::bf16), ...); }, copy.operands());
-  if (!has_bf16 || computes_with_bf16<Record>) return prepare(record, context);
-  const Widened widened(record, context);
-  return {[=](const Memory& memory) { widened.run(memory); }, widened.scratch_bytes()};
+  if constexpr (!computes_with_bf16<Record>) {
+    if (has_bf16) {
+      const Widened widened(record, context);
+      return {[=](const Memory& memory) { widened.run(memory); }, widened.scratch_bytes()};
+    }
+  }
+  return prepare(record, context);
 }
 
 }  // namespace kernels

@@ -33,7 +33,8 @@ class PatchRows {
     return patch * (tiling.columns() * tile + 2) * channels;
   }
 
-  /// The tile rows first..last-1 to one matrix row [channels] a tile, `advance` rows of words from one to the next.
+  /// The tile rows first..last-1 to one matrix row [channels] a tile, `advance` matrix rows from one tile row to the
+  /// next.
   void transform(const VectorKernels& kernels, Adjacent adjacent, std::int64_t advance, std::int64_t first,
                  std::int64_t last, Matrices to) {
     for (std::int64_t row = first; row < last; ++row, to.data += advance * to.stride) {

@@ -4,7 +4,6 @@
 #include "core/config/load.h"
 #include "core/objective/training_program.h"
 #include "distributed/binding.h"
-#include "distributed/devices.h"
 #include "distributed/initial_weights.h"
 #include "distributed/metrics.h"
 #include "distributed/reducer.h"

@@ -3,7 +3,6 @@
 #include "core/objective/training_program.h"
 #include "core/sde/sde.h"
 #include "distributed/binding.h"
-#include "distributed/devices.h"
 #include "distributed/initial_weights.h"
 #include "distributed/settings.h"
 #include "launch/bench.h"
@@ -28,7 +27,7 @@ int bench_score(const BenchFlags& flags, Session& session) {
   const auto n = static_cast<std::size_t>(images), size = n * static_cast<std::size_t>(score.dims);
   const std::vector<double> t(n, 0.5), x(size, 0.1), probe(size, 1);
   std::vector<double> found(size), trace(n);
-  const kernels::MachineSpeed speed = speed_of(*device, config.training().threads(), config.evaluation().activations());
+  const kernels::MachineSpeed speed = speed_of(*device, config.training().threads());
   const auto report = [&](const char* name, core::objective::ScoreNetwork::Calls calls, const auto& call) {
     const double seconds = fastest(flags.runs, call);
     const auto inside = network.inside(calls);

@@ -22,7 +22,7 @@ int bench_step(const BenchFlags& flags, Session& session) {
     distributed::write_timeline(flags.trace, events);
   }
 
-  RecordTable table(speed_of(step.executor().device(), config.training().threads(), config.training().activations()));
+  RecordTable table(speed_of(step.executor().device(), config.training().threads()));
   table.measure(step.program(), step.executor(), flags.runs);
   table.add(TrainingStep::update_name, update, step.update_bytes());
   table.print(whole);

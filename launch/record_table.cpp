@@ -10,10 +10,8 @@
 
 namespace launch {
 
-kernels::MachineSpeed speed_of(const kernels::Device& device, int threads, core::config::Activations activations) {
-  if (device.residence() == kernels::Residence::device) return kernels::h100;
-  return kernels::measure_machine(
-      threads, activations == core::config::BFLOAT16 ? kernels::Element::bf16 : kernels::Element::f32);
+kernels::MachineSpeed speed_of(const kernels::Device& device, int threads) {
+  return device.residence() == kernels::Residence::host ? kernels::measure_machine(threads) : kernels::h100;
 }
 
 std::vector<double> record_seconds(core::program::Executor& executor, int runs) {
@@ -52,7 +50,8 @@ double RecordTable::floor_seconds() const {
 void RecordTable::print(double whole) const {
   std::vector<std::pair<std::string, Row>> sorted(rows_.begin(), rows_.end());
   std::ranges::sort(sorted, [](const auto& a, const auto& b) { return a.second.seconds > b.second.seconds; });
-  fmt::print("floor: products at {:.0f} GFLOP/s{}; operands at {:.0f} GB/s\n", 1e-9 * speed_.flops_per_second,
+  fmt::print("floor: products at {:.0f} GFLOP/s, of bf16 at {:.0f}{}; operands at {:.0f} GB/s\n",
+             1e-9 * speed_.flops_per_second, 1e-9 * speed_.bf16_flops_per_second,
              speed_.conv_share < 1 ? ", a quarter of them for 3x3 convolutions" : "", 1e-9 * speed_.bytes_per_second);
   fmt::print("{:<22} {:>7} {:>10} {:>7} {:>10} {:>8} {:>9}\n", "record", "count", "ms", "share", "floor ms", "x floor",
              "GFLOP/s");

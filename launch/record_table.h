@@ -4,14 +4,13 @@
 #include <map>
 #include <string>
 
-#include "core/config/run.pb.h"
 #include "core/program/executor.h"
 #include "kernels/floor.h"
 
 namespace launch {
 
 /// Of the device, as floors are computed with.
-kernels::MachineSpeed speed_of(const kernels::Device& device, int threads, core::config::Activations activations);
+kernels::MachineSpeed speed_of(const kernels::Device& device, int threads);
 
 /// Of each record, that of the fastest of some runs.
 std::vector<double> record_seconds(core::program::Executor& executor, int runs);

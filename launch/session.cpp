@@ -37,9 +37,10 @@ std::shared_ptr<kernels::Device> open_device(const DeviceFlags& flags, int threa
 
 void say_if_slow(const char* field, core::config::Activations activations, const kernels::Device& device,
                  distributed::Communicator& communicator) {
-  if (activations == core::config::BFLOAT16 && !device.multiplies_bf16() && communicator.rank() == 0)
-    fmt::print("{}: BFLOAT16 takes longer than FLOAT32 on this CPU, which has no instructions for it (avx512_bf16)\n",
-               field);
+  if (activations != core::config::BFLOAT16 || device.multiplies_bf16() || communicator.rank() != 0) return;
+  fmt::print("{}: BFLOAT16 takes longer than FLOAT32 on this CPU, which has no instructions for it (avx512_bf16)\n",
+             field);
+  std::fflush(stdout);
 }
 
 std::unique_ptr<kernels::Collectives> open_collectives(const std::string& flag, const DeviceFlags& flags,

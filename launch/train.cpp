@@ -9,7 +9,6 @@
 #include "core/data/dataset.h"
 #include "core/objective/training_program.h"
 #include "core/program/describe.h"
-#include "distributed/devices.h"
 #include "distributed/initial_weights.h"
 #include "distributed/interrupt.h"
 #include "distributed/settings.h"

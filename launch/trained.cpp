@@ -9,7 +9,6 @@
 #include "core/sde/sde.h"
 #include "distributed/binding.h"
 #include "distributed/checkpoint_read.h"
-#include "distributed/devices.h"
 #include "distributed/metrics.h"
 #include "distributed/settings.h"
 

@@ -6,7 +6,6 @@
 
 #include "core/objective/training_program.h"
 #include "distributed/binding.h"
-#include "distributed/devices.h"
 #include "distributed/initial_weights.h"
 #include "distributed/optimizer.h"
 #include "distributed/settings.h"

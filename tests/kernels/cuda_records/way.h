@@ -25,6 +25,9 @@ struct BlockAllocator {
 /// The library of matrix products that this program has, or none.
 Blas library();
 
+/// Whether records with products run in the first two ways only.
+constexpr bool products_take_long = false;
+
 struct Way {
   std::string name() const { return "a GPU"; }
   template <typename Op>

@@ -14,6 +14,9 @@ namespace kernels::test {
 template <typename T>
 using BlockAllocator = std::allocator<T>;
 
+/// Whether records with products run in the first two ways only.
+constexpr bool products_take_long = true;
+
 struct Way {
   simt::Options options;
   std::shared_ptr<simt::Device> device = std::make_shared<simt::Device>(options);
