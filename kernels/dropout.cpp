@@ -19,7 +19,7 @@ void drop(const Dropout& dropout, std::int64_t position, std::int64_t first, std
   std::array<float, together> factors;  // of whole blocks, wherever `first` and `last` lie in theirs
   for (std::int64_t start = first / 4 * 4; start < last; start += together) {
     at.block = static_cast<std::uint32_t>(start / 4);
-    vector_maps().dropout_factors(dropout, at, factors.data());
+    vector_maps().dropout_factors(dropout.rate, at, factors.data());
     const std::int64_t begin = std::max(first, start), count = std::min(last, start + together) - begin;
     float* const to = values.data() + (begin - first);
     const float* const factor = factors.data() + (begin - start);

@@ -13,12 +13,6 @@ PORTABLE Words draw_dropout(const Dropout& dropout, std::int64_t position, std::
   return philox(dropout.seed, Stream::dropout, static_cast<std::uint64_t>(position), block, dropout.site);
 }
 
-/// What the element that a word decides about is multiplied by: 0, or 1/(1 - rate) if the word, as uniform_float, is at
-/// least the rate.
-PORTABLE float dropout_factor(const Dropout& dropout, std::uint32_t word) {
-  return uniform_float(word) < dropout.rate ? 0 : 1 / (1 - dropout.rate);
-}
-
 /// Multiplies values[i], which is element first + i of the image at the global position, by its factor: that of
 /// word e mod 4 of block e/4 for element e.
 void drop(const Dropout& dropout, std::int64_t position, std::int64_t first, std::span<float> values);

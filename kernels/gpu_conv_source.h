@@ -17,7 +17,7 @@ __device__ __forceinline__ void drop(const Dropout& dropout, std::int64_t positi
     const Words words = draw_dropout(dropout, position, static_cast<std::uint32_t>((first + j) / 4));
 #pragma unroll
     for (int i = 0; i < 4 && j + i < width; ++i)
-      pack.value[j + i] *= dropout_factor(dropout, words.word[width == 1 ? first % 4 : i]);
+      pack.value[j + i] *= dropout_factor(dropout.rate, words.word[width == 1 ? first % 4 : i]);
   }
 }
 

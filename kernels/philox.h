@@ -7,7 +7,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "kernels/portable.h"
+#include "kernels/uniform.h"
 
 namespace kernels {
 
@@ -47,16 +47,6 @@ PORTABLE Words philox(std::uint64_t seed, Stream stream, std::uint64_t image, st
   const r123::Philox4x32::key_type key = {{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}};
   const auto words = r123::Philox4x32()(counter, key);
   return {{words[0], words[1], words[2], words[3]}};
-}
-
-/// Uniform in [0, 1), a multiple of 2^-24.
-PORTABLE float uniform_float(std::uint32_t word) {
-  return static_cast<float>(word >> 8) * 0x1p-24f;
-}
-
-/// Uniform in [0, 1), a multiple of 2^-53.
-PORTABLE double uniform_double(std::uint32_t high, std::uint32_t low) {
-  return static_cast<double>((static_cast<std::uint64_t>(high) << 21) | (low >> 11)) * 0x1p-53;
 }
 
 /// Two independent standard normals (Box and Muller 1958). The radius is at most 5.9 in float, 8.5 in double.

@@ -2,13 +2,12 @@
 // words are those of Random123's, whose function compilers do not turn into vectors; a test compares.
 #pragma once
 
-#include <Random123/philox.h>
-
-#include "kernels/dropout.h"
+#include "kernels/uniform.h"
 
 namespace kernels {
 
 constexpr int philox_blocks_together = 16;
+constexpr std::uint32_t philox_multipliers[] = {0xd2511f53, 0xcd9e8d57}, philox_increments[] = {0x9e3779b9, 0xbb67ae85};
 
 /// A counter of philox(): its low and high word of the image, the first of some blocks, stream and site; and the key.
 struct PhiloxBlocks {
@@ -24,13 +23,14 @@ void philox_blocks(const PhiloxBlocks& from, std::uint32_t* __restrict words) {
     std::uint32_t k0 = from.key_low, k1 = from.key_high;
 #pragma GCC unroll 10
     for (int round = 0; round < 10; ++round) {
-      const std::uint64_t p0 = std::uint64_t{PHILOX_M4x32_0} * c0, p1 = std::uint64_t{PHILOX_M4x32_1} * c2;
+      const std::uint64_t p0 = std::uint64_t{philox_multipliers[0]} * c0,
+                          p1 = std::uint64_t{philox_multipliers[1]} * c2;
       c0 = static_cast<std::uint32_t>(p1 >> 32) ^ c1 ^ k0;
       c2 = static_cast<std::uint32_t>(p0 >> 32) ^ c3 ^ k1;
       c1 = static_cast<std::uint32_t>(p1);
       c3 = static_cast<std::uint32_t>(p0);
-      k0 += PHILOX_W32_0;
-      k1 += PHILOX_W32_1;
+      k0 += philox_increments[0];
+      k1 += philox_increments[1];
     }
     words[i] = c0;
     words[philox_blocks_together + i] = c1;
@@ -41,15 +41,15 @@ void philox_blocks(const PhiloxBlocks& from, std::uint32_t* __restrict words) {
 
 /// factors[64] of the elements that the words of 16 blocks decide about, in the elements' order.
 template <typename Isa>
-[[gnu::flatten]] void dropout_factors(const Dropout& dropout, const PhiloxBlocks& from, float* __restrict factors) {
+[[gnu::flatten]] void dropout_factors(float rate, const PhiloxBlocks& from, float* __restrict factors) {
   std::uint32_t words[4 * philox_blocks_together];
   philox_blocks<Isa>(from, words);
 #pragma omp simd
   for (int i = 0; i < philox_blocks_together; ++i) {
-    factors[4 * i] = dropout_factor(dropout, words[i]);
-    factors[4 * i + 1] = dropout_factor(dropout, words[philox_blocks_together + i]);
-    factors[4 * i + 2] = dropout_factor(dropout, words[2 * philox_blocks_together + i]);
-    factors[4 * i + 3] = dropout_factor(dropout, words[3 * philox_blocks_together + i]);
+    factors[4 * i] = dropout_factor(rate, words[i]);
+    factors[4 * i + 1] = dropout_factor(rate, words[philox_blocks_together + i]);
+    factors[4 * i + 2] = dropout_factor(rate, words[2 * philox_blocks_together + i]);
+    factors[4 * i + 3] = dropout_factor(rate, words[3 * philox_blocks_together + i]);
   }
 }
 

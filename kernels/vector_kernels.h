@@ -59,7 +59,7 @@ struct VectorMaps {
   ChannelMaps<float> floats;  // by how the source is stored
   ChannelMaps<Bf16> bf16;
   /// factors[64] of the elements that the words of 16 blocks decide about, in the elements' order.
-  void (*dropout_factors)(const Dropout& dropout, const PhiloxBlocks& from, float* factors);
+  void (*dropout_factors)(float rate, const PhiloxBlocks& from, float* factors);
 };
 extern const VectorKernels avx2_kernels, avx512_kernels, avx2_bf16_kernels, avx512_bf16_kernels;
 extern const VectorMaps avx2_maps, avx512_maps;

@@ -28,10 +28,10 @@ TEST_P(VectorMapsOf, DropoutHasTheFactorsOfItsDefinition) {
                           .key_low = 0x9abcdef0,
                           .key_high = 0x12345678};
   std::vector<float> factors(4 * philox_blocks_together);
-  GetParam()->dropout_factors(dropout, from, factors.data());
+  GetParam()->dropout_factors(dropout.rate, from, factors.data());
   for (std::uint32_t e = 0; e < factors.size(); ++e) {
     const Words words = draw_dropout(dropout, static_cast<std::int64_t>(position), first + e / 4);
-    EXPECT_EQ(factors[e], dropout_factor(dropout, words.word[e % 4])) << e;
+    EXPECT_EQ(factors[e], dropout_factor(dropout.rate, words.word[e % 4])) << e;
   }
 }
 

@@ -51,7 +51,7 @@ TEST(Architecture, ALibraryIsSeenOnlyWhereItBelongs) {
       {"<mpi", "distributed/communicator_mpi\\.cpp"},
       {"<(dnnl|oneapi)", "kernels/onednn\\.cpp"},
       {"<(cuda|nccl|nvtx|cublas|cudnn)", "kernels/simt/(language|tile)_cuda\\.h|kernels/cuda/.*"},
-      {"<Random123", "kernels/philox(_blocks)?\\.h"},
+      {"<Random123", "kernels/philox\\.h"},
       {"<omp\\.h", "kernels/parallel\\.h|core/data/stored_images\\.cpp|launch/train\\.cpp"},
       {"<google/protobuf", "core/config/.*|distributed/manifest\\.cpp|distributed/checkpoint_.*"},
       {"<archive", "core/data/archive\\.cpp|core/picture/npz\\.cpp"},
