@@ -1,6 +1,7 @@
 #include "distributed/squared_norm.h"
 
 #include <numeric>
+#include <utility>
 
 namespace distributed {
 

@@ -1,4 +1,5 @@
 // Measurements, and the files that a timeline viewer opens.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
