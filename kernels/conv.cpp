@@ -9,12 +9,9 @@
 namespace kernels {
 namespace {
 
-/// The vector kernels for products of what is stored so: of bf16 where all operands are.
-const VectorKernels& kernels_for(const Tensor& a, const Tensor& b) {
-  return a.element == Element::bf16 && b.element == Element::bf16 ? bf16_vector_kernels() : vector_kernels();
-}
-const VectorKernels& kernels_for(const Tensor& source) {
-  return kernels_for(source, source);
+/// The vector kernels for the record's products.
+const VectorKernels& kernels_for(const auto& op) {
+  return multiplies_bf16(op) ? bf16_vector_kernels() : vector_kernels();
 }
 
 bool served_by_winograd(const VectorKernels& kernels, const ConvSize& size) {
@@ -23,6 +20,11 @@ bool served_by_winograd(const VectorKernels& kernels, const ConvSize& size) {
 
 bool served_by_matrix_conv(const VectorKernels& kernels, const ConvSize& size) {
   return size.keeps_extents() && matrix_conv::serves(kernels, size);
+}
+
+/// Whether the engine that serves the size wants its source row by row.
+bool takes_rows(const VectorKernels& kernels, const ConvSize& size) {
+  return served_by_winograd(kernels, size) || served_by_matrix_conv(kernels, size);
 }
 
 /// What a convolution reads: v in memory, whole, for engines that want it so; or row by row while it is made.
@@ -127,8 +129,8 @@ Step prepare(const Conv& op, const CpuContext& context) {
   const ConvExtents extents(op.x0, op.weight, op.y, op.prologue.resample);
   ScratchLayout scratch;
   const PrologueKernel prologue(extents.in, op.x0, op.x1, op.prologue, context.threads, scratch);
-  const VectorKernels& kernels = kernels_for(op.x0);
-  const bool by_rows = served_by_winograd(kernels, extents.size) || served_by_matrix_conv(kernels, extents.size);
+  const VectorKernels& kernels = kernels_for(op);
+  const bool by_rows = takes_rows(kernels, extents.size);
   const ConvSource source(prologue, extents.v, op.x0, by_rows, scratch);
   const Epilogue epilogue(op, extents.out, context.threads, scratch);
   const Convolution convolution = make_convolution(kernels, extents.size, context.threads, scratch);
@@ -152,8 +154,8 @@ Step prepare(const ConvDataGradient& op, const CpuContext& context) {
                                 context.threads, scratch);
   const bool in_place = extents.v.h == extents.in.h;  // nothing is resampled
   const auto dv_slot = scratch.add<float>(in_place ? 0 : extents.v.elements());
-  const VectorKernels& kernels = kernels_for(op.dy);
-  const bool by_rows = served_by_winograd(kernels, extents.size) || served_by_matrix_conv(kernels, extents.size);
+  const VectorKernels& kernels = kernels_for(op);
+  const bool by_rows = takes_rows(kernels, extents.size);
   const FloatCopy dy_copy(by_rows ? In() : op.dy, scratch), dz_copy(op.dz, scratch);
   const Convolution convolution = make_data_gradient(kernels, extents.size, context.threads, scratch);
   return {[=](const Memory& memory) {
@@ -187,7 +189,7 @@ Step prepare(const ConvWeightGradient& op, const CpuContext& context) {
   const ConvExtents extents(op.x0, op.dweight, op.dy, op.prologue.resample);
   ScratchLayout scratch;
   const PrologueKernel prologue(extents.in, op.x0, op.x1, op.prologue, context.threads, scratch);
-  const VectorKernels& kernels = kernels_for(op.x0, op.dy);
+  const VectorKernels& kernels = kernels_for(op);
   const ConvSource source(prologue, extents.v, op.x0, served_by_winograd(kernels, extents.size), scratch);
   const FloatCopy dy(op.dy, scratch);
   const BiasGradient bias_gradient(op, dy, extents.out, context.threads, scratch);

@@ -90,6 +90,17 @@ struct ConvWeightGradient {
   }
 };
 
+/// Whether the record's products are of bf16: where all activations that they take are stored so.
+inline bool multiplies_bf16(const Conv& op) {
+  return op.x0.element == Element::bf16;
+}
+inline bool multiplies_bf16(const ConvDataGradient& op) {
+  return op.dy.element == Element::bf16;
+}
+inline bool multiplies_bf16(const ConvWeightGradient& op) {
+  return op.x0.element == Element::bf16 && op.dy.element == Element::bf16;
+}
+
 Step prepare(const Conv&, const CpuContext&);
 Step prepare(const ConvDataGradient&, const CpuContext&);
 Step prepare(const ConvWeightGradient&, const CpuContext&);

@@ -45,18 +45,10 @@ double needed_share(const Other&, const MachineSpeed&) {
   return 1;
 }
 
-template <typename Record>
-bool multiplies_bf16(const Record&) {
-  return false;
-}
-bool multiplies_bf16(const Conv& op) {
-  return op.x0.element == Element::bf16;
-}
-bool multiplies_bf16(const ConvDataGradient& op) {
-  return op.dy.element == Element::bf16;
-}
-bool multiplies_bf16(const ConvWeightGradient& op) {
-  return op.x0.element == Element::bf16 && op.dy.element == Element::bf16;
+double products_per_second(const auto& op, const MachineSpeed& speed) {
+  if constexpr (requires { multiplies_bf16(op); })
+    if (multiplies_bf16(op)) return speed.bf16_flops_per_second;
+  return speed.flops_per_second;
 }
 
 /// Of products in the first-level cache.
@@ -104,8 +96,7 @@ double operand_bytes(const Op& op) {
 
 double floor_seconds(const Op& op, const MachineSpeed& speed) {
   const double share = std::visit([&](const auto& record) { return needed_share(record, speed); }, op);
-  const bool bf16 = std::visit([](const auto& record) { return multiplies_bf16(record); }, op);
-  const double rate = bf16 ? speed.bf16_flops_per_second : speed.flops_per_second;
+  const double rate = std::visit([&](const auto& record) { return products_per_second(record, speed); }, op);
   return std::max(share * flops(op) / rate, operand_bytes(op) / speed.bytes_per_second);
 }
 

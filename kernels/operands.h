@@ -2,6 +2,7 @@
 // type of operands has lanes, the values in a word, and how words are multiplied and, of bf16, rounded.
 #pragma once
 
+#include "kernels/bf16.h"
 #include "kernels/simd.h"
 
 namespace kernels {
@@ -31,11 +32,10 @@ struct Bf16Operands {
     return sum + reinterpret_cast<Vector>(l << 16) * reinterpret_cast<Vector>(r << 16) +
            reinterpret_cast<Vector>(l & 0xffff0000u) * reinterpret_cast<Vector>(r & 0xffff0000u);
   }
-  /// The nearest bf16, of two the even one; any NaN becomes one.
-  [[gnu::always_inline]] static Halves round(Vector x) {
-    const Words bits = reinterpret_cast<Words>(x);
-    const Words rounded = (bits + 0x7fffu + (bits >> 16 & 1)) >> 16;
-    return __builtin_convertvector(x == x ? rounded : Words{} + 0x7fffu, Halves);
+  [[gnu::always_inline, gnu::flatten]] static Halves round(Vector x) {
+    Halves rounded;
+    for (int i = 0; i < lanes; ++i) rounded[i] = narrow(x[i]).bits;
+    return rounded;
   }
 };
 

@@ -79,11 +79,11 @@ inline bool has_avx512_bf16() {
 inline const VectorKernels& vector_kernels() {
   return has_avx512() ? avx512_kernels : avx2_kernels;
 }
-inline const VectorMaps& vector_maps() {
-  return has_avx512() ? avx512_maps : avx2_maps;
-}
 inline const VectorKernels& bf16_vector_kernels() {
   return has_avx512_bf16() ? avx512_bf16_kernels : avx2_bf16_kernels;
+}
+inline const VectorMaps& vector_maps() {
+  return has_avx512() ? avx512_maps : avx2_maps;
 }
 
 }  // namespace kernels

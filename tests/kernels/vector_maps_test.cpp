@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/dropout.h"
+#include "kernels/stored.h"
 #include "kernels/vector_kernels_table.h"
 
 namespace kernels {
@@ -44,13 +45,11 @@ struct Row {
   Row() {
     std::mt19937 random(5);
     std::uniform_real_distribution<float> uniform(-3, 3);
-    for (int i = 0; i < pixels * channels; ++i) x.push_back(of(uniform(random), static_cast<X*>(nullptr)));
+    for (int i = 0; i < pixels * channels; ++i) x.push_back(stored(uniform(random), static_cast<X*>(nullptr)));
     for (auto* per_channel : {&a, &b, &mean})
       for (int c = 0; c < channels; ++c) per_channel->push_back(uniform(random));
     for (int i = 0; i < pixels * stride; ++i) values.push_back(uniform(random));
   }
-  static float of(float value, const float*) { return value; }
-  static Bf16 of(float value, const Bf16*) { return narrow(value); }
   ChannelRow<X> get() const { return {pixels, channels, stride, x.data(), a.data(), b.data()}; }
   double z(std::int64_t p, std::int64_t c) const {
     const auto i = static_cast<std::size_t>(c);

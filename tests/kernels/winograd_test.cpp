@@ -1,53 +1,19 @@
-// Winograd's engine against the definition of a convolution, with this CPU's kernels and with those for vectors of 16
-// floats as any CPU can run them.
+// Winograd's engine against the definition of a convolution, with every kind of vector kernels.
 #include "kernels/winograd.h"
 
 #include <atomic>
 
 #include "kernels/parallel.h"
-#include "kernels/vector_kernels_table.h"
-#include "tests/kernels/arena.h"
+#include "tests/kernels/bare_convolution.h"
 
 namespace kernels::winograd {
 namespace {
 
-struct Wide : FloatOperands<16> {
-  static constexpr int most_rows[] = {0, 14, 14};
-};
-struct WideBf16 : Bf16Operands<16> {
-  static constexpr int most_rows[] = {0, 14, 14};
-};
-const VectorKernels wide_kernels = vector_kernels_for<Wide>(), wide_bf16_kernels = vector_kernels_for<WideBf16>();
-
-using Floats = std::vector<float>;
-using Values = std::vector<double>;
-
-Floats uniform(std::int64_t count, unsigned seed) {
-  std::mt19937 random(seed);
-  Floats values(static_cast<std::size_t>(count));
-  for (float& value : values) value = std::uniform_real_distribution<float>(-1, 1)(random);
-  return values;
-}
-
-/// Calls f(output pixel, source pixel, tap) for each tap that falls inside the image.
-template <typename F>
-void for_each_tap(const ConvSize& s, const F& f) {
-  for (std::int64_t pixel = 0; pixel < s.n * s.h * s.w; ++pixel)
-    for (std::int64_t tap = 0; tap < 9; ++tap) {
-      const std::int64_t row = pixel / s.w % s.h + tap / 3 - 1, column = pixel % s.w + tap % 3 - 1;
-      if (row >= 0 && row < s.h && column >= 0 && column < s.w)
-        f(pixel, pixel + (tap / 3 - 1) * s.w + tap % 3 - 1, tap);
-    }
-}
-
-/// Sums a product over all taps and channels: of x, y and weights two are read and the third is added to.
-template <typename X, typename W, typename Y, typename F>
-void convolve(const ConvSize& s, X* x, W* w, Y* y, const F& add) {
-  for_each_tap(s, [&](std::int64_t to, std::int64_t from, std::int64_t tap) {
-    for (std::int64_t k = 0; k < s.k; ++k)
-      for (std::int64_t c = 0; c < s.c; ++c) add(x[from * s.c + c], w[(k * 9 + tap) * s.c + c], y[to * s.k + k]);
-  });
-}
+using test::convolve;
+using test::Floats;
+using test::run;
+using test::uniform;
+using test::Values;
 
 struct Problem {
   explicit Problem(const ConvSize& size)
@@ -56,11 +22,7 @@ struct Problem {
         w(uniform(s.k * 9 * s.c, 2)),
         dy(uniform(s.n * s.h * s.w * s.k, 3)) {}
 
-  RowSource rows(const Floats& image, std::int64_t channels) const {
-    return [this, &image, channels](std::int64_t n, std::int64_t row, float*) {
-      return image.data() + (n * s.h + row) * s.w * channels;
-    };
-  }
+  RowSource rows(const Floats& image, std::int64_t channels) const { return test::rows(s, image, channels); }
 
   ConvSize s;
   Floats x, w, dy;
@@ -90,21 +52,6 @@ class Blocks {
   RowBlocks rows_{s_.h};
   std::vector<std::atomic<int>> told_;
 };
-
-/// Makes a step and runs it with scratch of NaN between guards.
-template <typename Make>
-void run(const Make& make) {
-  ScratchLayout layout;
-  const auto step = make(layout);
-  Floats scratch(layout.bytes() / 4 + 48, std::numeric_limits<float>::quiet_NaN());
-  const std::size_t shift = 16 - reinterpret_cast<std::uintptr_t>(scratch.data()) / 4 % 16,
-                    end = shift + 16 + layout.bytes() / 4;
-  step(Memory{{}, reinterpret_cast<std::byte*>(scratch.data() + shift + 16)});
-  for (std::size_t i = 0; i < scratch.size(); ++i) {
-    const bool guard = i < shift + 16 || i >= end;
-    ASSERT_TRUE(!guard || std::isnan(scratch[i])) << "written beyond the scratch";
-  }
-}
 
 constexpr ConvSize sizes[] = {{1, 6, 6, 16, 16, 3},  {2, 7, 9, 16, 48, 3},   {3, 14, 6, 48, 16, 3},
                               {2, 8, 8, 16, 64, 3},  {1, 32, 32, 32, 32, 3}, {2, 11, 40, 64, 96, 3},
@@ -193,12 +140,7 @@ TEST_P(Winograd, LeavesOtherConvolutionsToOthers) {
   EXPECT_FALSE(serves(*GetParam(), {1, 32, 32, 32, 36, 3}));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Kernels, Winograd, ::testing::Values(&vector_kernels(), &wide_kernels, &bf16_vector_kernels(), &wide_bf16_kernels),
-    [](const auto& at) {
-      return std::string(at.param == &wide_kernels || at.param == &wide_bf16_kernels ? "Wide" : "OfThisCpu") +
-             (at.param->values == 2 ? "Bf16" : "");
-    });
+INSTANTIATE_TEST_SUITE_P(Kernels, Winograd, ::testing::ValuesIn(test::every_kind()), test::kind);
 
 }  // namespace
 }  // namespace kernels::winograd
