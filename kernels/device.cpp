@@ -45,9 +45,8 @@ std::shared_ptr<std::byte> CountingDevice::take(std::size_t bytes) {
 }
 
 std::shared_ptr<std::byte> HostDevice::take(std::size_t bytes) {
-  constexpr std::size_t alignment = 64;
-  const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
-  void* const memory = std::aligned_alloc(alignment, rounded);
+  const std::size_t blocks = (std::max<std::size_t>(bytes, 1) + memory_alignment - 1) / memory_alignment;
+  void* const memory = std::aligned_alloc(memory_alignment, blocks * memory_alignment);
   return memory ? std::shared_ptr<std::byte>(static_cast<std::byte*>(memory), &std::free) : nullptr;
 }
 

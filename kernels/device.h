@@ -27,7 +27,7 @@ class SideStream {
   virtual void* handle() const = 0;
   /// Its next work waits for all that the device was told so far.
   virtual void fork() = 0;
-  /// What the device is told next waits for its work so far.
+  /// What the device is told next waits for its work so far; after fork().
   virtual void join() = 0;
 };
 

@@ -81,13 +81,16 @@ class NcclCollectives final : public Collectives {
     check(calls_.get_async_error(comm_, &result), "asking for errors");
     check(result, "what was started before");
   }
-  void join() override { side_->join(); }
+  void join() override {
+    if (std::exchange(started_, false)) side_->join();
+  }
 
  private:
   /// One group of calls, which NCCL begins together.
   template <typename Work>
   void start(const char* what, const Work& work) {
     side_->fork();
+    started_ = true;
     check(calls_.group_start(), what);
     work();
     check(calls_.group_end(), what);
@@ -105,6 +108,7 @@ class NcclCollectives final : public Collectives {
   std::shared_ptr<Device> device_;
   std::unique_ptr<SideStream> side_;
   int rank_;
+  bool started_ = false;  // since the last join
   Comm comm_ = nullptr;
   std::string name_;
 };

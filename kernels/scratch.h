@@ -17,7 +17,8 @@ class ScratchLayout {
   template <typename T>
   Slot<T> add(std::int64_t elements) {
     const Slot<T> slot{bytes_};
-    bytes_ += (static_cast<std::size_t>(elements) * sizeof(T) + 63) / 64 * 64;
+    const std::size_t bytes = static_cast<std::size_t>(elements) * sizeof(T);
+    bytes_ += (bytes + memory_alignment - 1) / memory_alignment * memory_alignment;
     return slot;
   }
   std::size_t bytes() const { return bytes_; }

@@ -91,10 +91,13 @@ struct InOut : Tensor {
   InOut(const Tensor& t) : Tensor(t) {}
 };
 
+/// Of where tensors and scratch begin, in bytes: vectors of the CPU want 64, cuBLASLt's workspace 256.
+inline constexpr std::size_t memory_alignment = 256;
+
 /// Where the tensors of a program lie, and the scratch of the step that runs.
 struct Memory {
   std::span<std::byte* const> base;  // by tensor id
-  std::byte* scratch = nullptr;      // as many bytes as the step asked for, 64-byte aligned
+  std::byte* scratch = nullptr;      // as many bytes as the step asked for
 
   template <typename T>
   T* at(const Tensor& tensor) const {

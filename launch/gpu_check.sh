@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that waits for a GPU, in stages of at most 8 minutes, from the folder that launch/gpu_bundle.sh makes:
-#   gpu_check.sh [--out FOLDER] [--bench FOLDER] [--probe FILE.cu] [--device cuda|cpu] [STAGE...]
+#   gpu_check.sh [--out FOLDER] [--bench FOLDER] [--variants "NAME..."] [--probe FILE.cu] [--device cuda|cpu] [STAGE...]
 # Stages, all by default:
 #   kernels   what the machine is; --probe FILE.cu compiled and run; the tests of kernels and records on the GPU;
 #             compute-sanitizer where it is installed
@@ -9,17 +9,19 @@
 #             all must have the same losses to the last digit; how much of an exchange is hidden
 #   records   time, floor and share of each kind of record of a training step, with tiles as bench tune finds them too, and
 #             of each kernel
-#   peer_ddpmpp, peer_adm64   the step, at batch 128 and 64, in turns with PyTorch's bench_torch.py in --bench FOLDER
+#   peer_ddpmpp, peer_adm64   the step, at batch 128 and 64, in turns with PyTorch's bench_torch.py in --bench FOLDER, in
+#             its --variants, "eager compile graph" by default
 # --device cpu goes through all but the first on the CPU, small, to see that they work.
 # Everything is written to --out (gpu_results by default), its summary.txt last.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-out=gpu_results bench= probe= device=cuda stages=()
+out=gpu_results bench= variants=(eager compile graph) probe= device=cuda stages=()
 while [ $# -gt 0 ]; do
   case $1 in
-    --out | --bench | --probe | --device) [ $# -ge 2 ] || { echo "$1 needs a value" >&2; exit 2; } ;;&
+    --out | --bench | --variants | --probe | --device) [ $# -ge 2 ] || { echo "$1 needs a value" >&2; exit 2; } ;;&
     --out) out=$2; shift 2 ;;
-    --bench) bench=$2; shift 2 ;;
+    --bench) bench=$(realpath "$2"); shift 2 ;;
+    --variants) read -ra variants <<<"$2"; shift 2 ;;
     --probe) probe=$(realpath "$2"); shift 2 ;;
     --device) device=$2; shift 2 ;;
     kernels | training | ranks | records | peer_ddpmpp | peer_adm64) stages+=("$1"); shift ;;
@@ -42,6 +44,7 @@ for name in libnccl.so.2 libcublasLt.so.13; do
   found=$(find / -xdev -name $name -not -path '*/stubs/*' 2>/dev/null | head -1)
   [ -z "$found" ] || libraries+=:$(dirname "$found")
 done
+their_libraries=${LD_LIBRARY_PATH:-}  # PyTorch finds its own, and ours would be in its way
 export LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} OMPI_MCA_mca_base_component_path=$files/lib/openmpi OPAL_PREFIX=$files
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
 export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_plm_rsh_agent=false
@@ -59,6 +62,22 @@ step() {
   say "$(printf '%-34s %4d s  %s' "$name" $((SECONDS - begin)) "$([ $status = 0 ] && echo ok || echo "FAILED ($status): $(grep -v '^ *$' "$out/$name.log" | tail -1 | cut -c1-120)")")"
   return $status
 }
+# shared_out NAME SECONDS PROGRAM [FLAG...]: a step of GoogleTest's, shared out among as many processes as there are cores,
+# 8 at most.
+shared_out() {
+  local name=$1 seconds=$2 shards=$(($(nproc) < 8 ? $(nproc) : 8))
+  shift 2
+  step "$name" "$seconds" bash -c 'name=$1 shards=$2 failed=0 processes=()
+    shift 2
+    for ((shard = 0; shard < shards; shard++)); do
+      GTEST_TOTAL_SHARDS=$shards GTEST_SHARD_INDEX=$shard "$@" --gtest_brief=1 >"$name.$shard" 2>&1 &
+      processes+=($!)
+    done
+    for process in "${processes[@]}"; do wait "$process" || failed=1; done
+    for ((shard = 0; shard < shards; shard++)); do cat "$name.$shard" && rm "$name.$shard"; done
+    exit $failed' - "$out/$name" "$shards" "$@"
+  say "  $(awk '/^\[=+\] [0-9]+ tests?/ { ran += $2 } /^\[  FAILED  \].*ms\)/ { failed++ } END { printf "%d tests, %d failed", ran, failed }' "$out/$name.log")"
+}
 say "# $(date '+%F %T'), version $(cat "$here/version.txt" 2>/dev/null || echo unknown), stages: ${stages[*]}"
 say "CPU: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1), $(nproc) cores"
 if [ "$device" = cuda ]; then
@@ -73,9 +92,8 @@ kernels() {
     say "no --probe FILE.cu was given: none is run"
   fi
   step cuda_tests 120 bin/test_cuda
-  step cuda_records 420 bin/test_cuda_records
-  say "  $(grep -E '^\[  (PASSED|FAILED)' "$out/cuda_records.log" | head -2 | tr '\n' ' ')"
-  step cuda_records_cublas 200 bin/test_cuda_records_cublas --gtest_filter='Linear*:Conv*:LargeTiles.*'
+  shared_out cuda_records 420 bin/test_cuda_records
+  shared_out cuda_records_cublas 200 bin/test_cuda_records_cublas --gtest_filter='Linear*:Conv*:LargeTiles.*'
   if command -v compute-sanitizer >/dev/null; then
     for tool in memcheck racecheck; do
       step "sanitizer_$tool" 200 compute-sanitizer --tool "$tool" --error-exitcode 1 bin/test_cuda_records \
@@ -174,9 +192,9 @@ peer() { # NET CONFIG IMAGES
     step "torch_${net}_syntax" 60 python3 -m py_compile "$bench/bench_torch.py"
     return
   fi
-  for variant in none eager compile graph; do
+  for variant in none "${variants[@]}"; do
     if [ $variant != none ]; then
-      step "torch_${net}_$variant" 200 python3 "$bench/bench_torch.py" --net "$net" --batch "$images" --variant $variant \
+      step "torch_${net}_$variant" 200 env LD_LIBRARY_PATH="$their_libraries" python3 "$bench/bench_torch.py" --net "$net" --batch "$images" --variant $variant \
         --json "$out/torch_${net}_$variant.json"
       say "  $(tail -1 "$out/torch_${net}_$variant.log" | cut -c1-200)"
     fi

@@ -6,9 +6,9 @@
 namespace core::program {
 namespace {
 
-constexpr std::size_t alignment = 64;
+using kernels::memory_alignment;
 std::size_t rounded(std::size_t bytes) {
-  return (bytes + alignment - 1) / alignment * alignment;
+  return (bytes + memory_alignment - 1) / memory_alignment * memory_alignment;
 }
 
 /// A block of the arena and the records [first, last] during which it must not be touched by others.

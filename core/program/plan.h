@@ -18,7 +18,7 @@ struct Plan {
 };
 
 /// Two tensors share bytes only if no record touches one between the first and last use of the other. Offsets are
-/// multiples of 64. `guard_bytes` (a multiple of 64) are left free after every tensor, for tests.
+/// multiples of memory_alignment. `guard_bytes` (one as well) are left free after every tensor, for tests.
 Plan plan_memory(const Program& program, std::span<const std::size_t> scratch_bytes, std::size_t guard_bytes = 0);
 
 }  // namespace core::program

@@ -44,10 +44,11 @@ void multiply(const BlasProduct& p, const BlasArrays& arrays) {
     }
 }
 
+bool is_aligned(const void* array, std::size_t bytes) {
+  return array && reinterpret_cast<std::uintptr_t>(array) % bytes == 0;
+}
 void expect_aligned(std::initializer_list<const void*> arrays) {
-  for (const void* array : arrays)
-    ensure(array && reinterpret_cast<std::uintptr_t>(array) % 16 == 0,
-           "a product's arrays lie at multiples of 16 bytes");
+  for (const void* array : arrays) ensure(is_aligned(array, 16), "a product's arrays lie at multiples of 16 bytes");
 }
 
 }  // namespace
@@ -55,7 +56,8 @@ void expect_aligned(std::initializer_list<const void*> arrays) {
 BlasPlan plan_product(const BlasProduct& product) {
   constexpr std::size_t workspace_bytes = 1000;
   return {[product](const BlasArrays& arrays) {
-            expect_aligned({arrays.a, arrays.b, arrays.c, arrays.workspace});
+            expect_aligned({arrays.a, arrays.b, arrays.c});
+            ensure(is_aligned(arrays.workspace, 256), "a product's workspace lies at a multiple of 256 bytes");
             if (product.keep != 0) expect_aligned({arrays.before});
             if (product.has_bias) expect_aligned({arrays.bias});
             std::memset(arrays.workspace, 0xff, workspace_bytes);

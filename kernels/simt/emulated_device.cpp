@@ -5,16 +5,17 @@
 namespace kernels::simt {
 namespace {
 
-/// Everything is done when it is told, in order.
+/// Everything is done when it is told, in order. A captured program cannot wait for a stream that it has not begun.
 class EmulatedSideStream final : public SideStream {
  public:
   explicit EmulatedSideStream(void* stream) : stream_(stream) {}
   void* handle() const override { return stream_; }
-  void fork() override {}
-  void join() override {}
+  void fork() override { forked_ = true; }
+  void join() override { ensure(forked_, "a stream is joined that has not been forked since"), forked_ = false; }
 
  private:
   void* stream_;
+  bool forked_ = false;
 };
 
 class EmulatedDevice : public HostDevice {

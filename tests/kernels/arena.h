@@ -102,8 +102,9 @@ class Arena {
     std::apply([&](auto&... operands) { (erase(operands), ...); }, op.operands());
     std::vector<std::byte*> base;
     for (Block& block : blocks_) base.push_back(block.data() + guard);
-    Block scratch(step.scratch_bytes + 2 * guard + 64, mark);
-    const std::size_t shift = 64 - reinterpret_cast<std::uintptr_t>(scratch.data()) % 64;
+    Block scratch(step.scratch_bytes + 2 * guard + memory_alignment, mark);
+    const std::size_t shift =
+        memory_alignment - (reinterpret_cast<std::uintptr_t>(scratch.data()) + guard) % memory_alignment;
     step.run(Memory{base, scratch.data() + guard + shift});
     way.finish();
     std::apply([&](auto&... operands) { (expect_untouched(operands, before), ...); }, op.operands());

@@ -53,15 +53,16 @@ TEST(Plan, TensorsThatLiveTogetherDoNotOverlap) {
   for (unsigned seed = 0; seed < 20; ++seed) {
     const Program program = random_program(seed, 40);
     const std::vector<std::size_t> scratch(program.ops().size(), 100 + seed);
-    const Plan plan = plan_memory(program, scratch, 64);
+    const Plan plan = plan_memory(program, scratch, kernels::memory_alignment);
     const auto life = lives(program);
     for (std::size_t a = 0; a < life.size(); ++a) {
-      const std::size_t a_end = plan.offsets[a] + program.tensors()[a].tensor.size_bytes() + 64;
+      const std::size_t a_end = plan.offsets[a] + program.tensors()[a].tensor.size_bytes() + kernels::memory_alignment;
       ASSERT_LE(a_end, plan.arena_bytes);
-      ASSERT_EQ(plan.offsets[a] % 64, 0u);
+      ASSERT_EQ(plan.offsets[a] % kernels::memory_alignment, 0u);
       for (std::size_t b = 0; b < a; ++b) {
         if (life[a].last < life[b].first || life[b].last < life[a].first) continue;
-        const std::size_t b_end = plan.offsets[b] + program.tensors()[b].tensor.size_bytes() + 64;
+        const std::size_t b_end =
+            plan.offsets[b] + program.tensors()[b].tensor.size_bytes() + kernels::memory_alignment;
         ASSERT_TRUE(a_end <= plan.offsets[b] || b_end <= plan.offsets[a]) << a << " and " << b << " with seed " << seed;
       }
       for (std::size_t i = life[a].first; i <= life[a].last && i < program.ops().size(); ++i) {

@@ -122,8 +122,8 @@ TEST(CublasLt, MultipliesAsTheEmulationDoes) {
                b = integers(p.operands, lines(p.b, p.k, p.n) * p.b_stride, 5),
                before = integers(p.result, p.m * p.c_stride, 2), bias = integers(p.result, p.n, 4);
     auto wanted = before;
-    std::vector<std::byte> workspace(4096);
-    simt::plan_product(p).run({a.data(), b.data(), before.data(), bias.data(), wanted.data(), workspace.data()});
+    alignas(memory_alignment) std::byte workspace[4096];
+    simt::plan_product(p).run({a.data(), b.data(), before.data(), bias.data(), wanted.data(), workspace});
 
     const BlasPlan plan = blas(p);
     ASSERT_TRUE(plan.run);

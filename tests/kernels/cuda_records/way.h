@@ -25,6 +25,9 @@ struct BlockAllocator {
 /// The library of matrix products that this program has, or none.
 Blas library();
 
+/// Whether a kernel that finds its input wrong leaves nothing for the process to go on with.
+constexpr bool a_refusal_is_final = true;
+
 /// Whether records with products run in the first two ways only.
 constexpr bool products_take_long = false;
 

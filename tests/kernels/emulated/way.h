@@ -14,6 +14,9 @@ namespace kernels::test {
 template <typename T>
 using BlockAllocator = std::allocator<T>;
 
+/// Whether a kernel that finds its input wrong leaves nothing for the process to go on with.
+constexpr bool a_refusal_is_final = false;
+
 /// Whether records with products run in the first two ways only.
 constexpr bool products_take_long = true;
 
