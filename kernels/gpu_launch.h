@@ -17,6 +17,12 @@ inline unsigned blocks_for(std::int64_t count) {
   return static_cast<unsigned>(std::clamp<std::int64_t>((count + block_threads - 1) / block_threads, 1, 132 * 8));
 }
 
+/// As kernels count that divide (divisor.h).
+inline int counted(std::int64_t items) {
+  ensure(items < std::int64_t{1} << 31, "a kernel counts less than 2^31");
+  return static_cast<int>(items);
+}
+
 /// The running thread's first item of such a loop, and what it strides by.
 __device__ __forceinline__ std::int64_t first_item() {
   return static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;

@@ -103,8 +103,11 @@ class NormGradientKernel {
 
   void parameter_gradient(const NormSums& of, float* gradient, std::int64_t which) const {
     if (!gradient) return;
-    for (std::int64_t c = 0; c < c_; ++c)
-      gradient[c] = of.parameter_gradient(c, which, op_.parameter_mode == Mode::accumulate ? gradient[c] : 0);
+    for (std::int64_t c = 0; c < c_; ++c) {
+      double sum = op_.parameter_mode == Mode::accumulate ? gradient[c] : 0;
+      for (std::int64_t image = 0; image < n_; ++image) sum += of.parameter_gradient(image, c, which);
+      gradient[c] = static_cast<float>(sum);
+    }
   }
 
   /// One row of one source, whose channels begin at `first` of dz. `row` counts over all images.

@@ -1,28 +1,64 @@
 #include "kernels/norm.h"
 
+#include "kernels/divisor.h"
 #include "kernels/gpu_launch.h"
+#include "kernels/gpu_sums.h"
 #include "kernels/norm_math.h"
 #include "kernels/scratch.h"
 
 namespace kernels::BACKEND {
 namespace {
 
-/// A thread for each group of each image.
-__global__ void __launch_bounds__(block_threads) norm_coefficients(std::int64_t items, CoefficientsOfGroup of_group) {
-  for (std::int64_t i = first_item(); i < items; i += item_stride()) of_group(i / of_group.groups, i % of_group.groups);
-}
-
-__global__ void __launch_bounds__(block_threads) fill_lines(std::int64_t items, NormSums of, float* lines) {
-  for (std::int64_t i = first_item(); i < items; i += item_stride()) of.fill_lines(i / of.groups, i % of.groups, lines);
-}
-
-/// A thread for each channel: dgamma, dbeta, where they are asked for.
-__global__ void __launch_bounds__(block_threads)
-    norm_parameter_gradients(NormSums of, Mode mode, float* dgamma, float* dbeta) {
-  for (std::int64_t c = first_item(); c < of.c; c += item_stride()) {
-    if (dgamma) dgamma[c] = of.parameter_gradient(c, 1, mode == Mode::accumulate ? dgamma[c] : 0);
-    if (dbeta) dbeta[c] = of.parameter_gradient(c, 0, mode == Mode::accumulate ? dbeta[c] : 0);
+/// A block for each image, whose threads share its channels out.
+__global__ void __launch_bounds__(block_threads) norm_coefficients(CoefficientsOfGroup of) {
+  DYNAMIC_SHARED(float, moments);  // [c,2]
+  const int image = static_cast<int>(blockIdx.x), c = static_cast<int>(of.c), size = c / static_cast<int>(of.groups);
+  for (int i = static_cast<int>(threadIdx.x); i < c; i += block_threads) {
+    const float* const from = of.moments(image, i);
+    moments[2 * i] = from[0];
+    moments[2 * i + 1] = from[1];
   }
+  __syncthreads();
+  for (int i = static_cast<int>(threadIdx.x); i < c; i += block_threads) {
+    const int g = i / size;
+    const GroupStatistics group = group_statistics(size, [&](std::int64_t j) { return moments + 2 * (g * size + j); });
+    const double inverse = of.inverse_deviation(group);
+    if (i == g * size) of.set_statistics(image, g, group, inverse);
+    of.set_coefficients(image, i, group, inverse);
+  }
+}
+
+/// The same way.
+__global__ void __launch_bounds__(block_threads) fill_lines(NormSums of, float* lines) {
+  DYNAMIC_SHARED(NormSums::Means, shares);  // [c]
+  const int image = static_cast<int>(blockIdx.x), c = static_cast<int>(of.c), size = c / static_cast<int>(of.groups);
+  for (int i = static_cast<int>(threadIdx.x); i < c; i += block_threads) shares[i] = of.share(image, i);
+  __syncthreads();
+  for (int i = static_cast<int>(threadIdx.x); i < c; i += block_threads) {
+    NormSums::Means means;
+    for (int j = i / size * size; j < i / size * size + size; ++j) {
+      means.gradient += shares[j].gradient;
+      means.product += shares[j].product;
+    }
+    of.fill_line(image, i, means, lines);
+  }
+}
+
+/// dgamma, dbeta, where they are asked for.
+__global__ void __launch_bounds__(summing_threads)
+    norm_parameter_gradients(NormSums of, Mode mode, float* dgamma, float* dbeta) {
+  sum_over(
+      static_cast<int>(of.n), static_cast<int>(of.c),
+      [&](int image, int c) -> TwoSums {
+        return {of.parameter_gradient(image, c, 0), of.parameter_gradient(image, c, 1)};
+      },
+      [&](int c, const TwoSums& sums) {
+        const auto set = [&](float* gradient, double sum) {
+          if (gradient) gradient[c] = static_cast<float>(sum + (mode == Mode::accumulate ? gradient[c] : 0));
+        };
+        set(dbeta, sums.first);
+        set(dgamma, sums.second);
+      });
 }
 
 __global__ void __launch_bounds__(block_threads)
@@ -32,19 +68,22 @@ __global__ void __launch_bounds__(block_threads)
 
 /// One source of a norm over c channels: its own are `channels`, from `first` on.
 struct Source {
-  std::int64_t pixels, c, channels, first;
+  Divisor pixels;  // of an image
+  int c, channels, first;
 };
 
 template <int width, typename T>
 __global__ void __launch_bounds__(block_threads)
-    norm_source_gradient(std::int64_t packs, Source source, Mode mode, const float* lines, const T* dz, const T* x,
-                         T* dx) {
+    norm_source_gradient(int packs, Divisor packs_of_pixel, Source source, Mode mode, const float* lines, const T* dz,
+                         const T* x, T* dx) {
   for (std::int64_t p = first_item(); p < packs; p += item_stride()) {
-    const std::int64_t i = p * width, pixel = i / source.channels, channel = source.first + i % source.channels;
-    const float* const line = lines + pixel / source.pixels * 4 * source.c + channel;
+    const int pixel = packs_of_pixel.quotient(static_cast<int>(p));
+    const int channel = source.first + packs_of_pixel.remainder(static_cast<int>(p)) * width;
+    const std::int64_t i = p * width;
+    const float* const line = lines + static_cast<std::int64_t>(source.pixels.quotient(pixel)) * 4 * source.c + channel;
     const auto slope_p = load<width>(line), constant = load<width>(line + source.c),
                slope = load<width>(line + 2 * source.c), mean = load<width>(line + 3 * source.c);
-    const auto from = load<width>(dz + pixel * source.c + channel), at = load<width>(x + i);
+    const auto from = load<width>(dz + static_cast<std::int64_t>(pixel) * source.c + channel), at = load<width>(x + i);
     Pack<width> to = mode == Mode::accumulate ? load<width>(dx + i) : Pack<width>{};
 #pragma unroll
     for (int j = 0; j < width; ++j)
@@ -61,8 +100,8 @@ Step prepare(const NormCoefficients& op, const GpuContext& context) {
   ensure_shapes(op);
   return {[op, stream = context.stream](const Memory& memory) {
     const CoefficientsOfGroup of_group = coefficients_of(op, memory);
-    const std::int64_t items = op.moments0.shape[0] * of_group.groups;
-    launch<norm_coefficients>(blocks_for(items), block_threads, 0, stream, items, of_group);
+    launch<norm_coefficients>(static_cast<unsigned>(op.moments0.shape[0]), block_threads,
+                              static_cast<std::size_t>(of_group.c) * 2 * sizeof(float), stream, of_group);
   }};
 }
 
@@ -77,14 +116,15 @@ Step prepare(const NormGradient& op, const GpuContext& context) {
     const auto run = [op, lines, stream = context.stream](const Memory& memory) {
       const NormSums of = sums_of(op, memory);
       if (op.dgamma || op.dbeta)
-        launch<norm_parameter_gradients>(blocks_for(of.c), block_threads, 0, stream, of, op.parameter_mode,
+        launch<norm_parameter_gradients>(summing_blocks(of.c), summing_block, 0, stream, of, op.parameter_mode,
                                          memory.at<float>(op.dgamma), memory.at<float>(op.dbeta));
       if (op.dmodulation)
         launch<norm_modulation_gradient>(blocks_for(of.n * of.c), block_threads, 0, stream, of,
                                          memory.at<const float>(op.beta), memory.at<float>(op.dmodulation));
       if (!op.dx0 && !op.dx1) return;
       float* const line = lines.in(memory);
-      launch<fill_lines>(blocks_for(of.n * of.groups), block_threads, 0, stream, of.n * of.groups, of, line);
+      launch<fill_lines>(static_cast<unsigned>(of.n), block_threads,
+                         static_cast<std::size_t>(of.c) * sizeof(NormSums::Means), stream, of, line);
       const auto source = [&](const In& tensor, const InOut& gradient, Mode mode, std::int64_t first) {
         if (!gradient) return;
         const std::int64_t channels = tensor.shape[3];
@@ -92,9 +132,11 @@ Step prepare(const NormGradient& op, const GpuContext& context) {
         T* const dx = memory.at<T>(gradient);
         with_width({of.c, channels, first}, {line, dz, x, dx}, [&](auto width) {
           const std::int64_t packs = tensor.shape.elements() / width;
-          launch<norm_source_gradient<width, T>>(blocks_for(packs), block_threads, 0, stream, packs,
-                                                 Source{of.pixels, of.c, channels, first}, mode,
-                                                 static_cast<const float*>(line), dz, x, dx);
+          launch<norm_source_gradient<width, T>>(blocks_for(packs), block_threads, 0, stream, counted(packs),
+                                                 Divisor(static_cast<int>(channels) / width),
+                                                 Source{static_cast<int>(of.pixels), static_cast<int>(of.c),
+                                                        static_cast<int>(channels), static_cast<int>(first)},
+                                                 mode, static_cast<const float*>(line), dz, x, dx);
         });
       };
       source(op.x0, op.dx0, op.mode0, 0);

@@ -34,21 +34,21 @@ struct GroupStatistics {
   double mean, variance;
 };
 
-/// Mean and variance over channels that have equally many pixels: the mean of the channel variances plus the variance
-/// of the channel means.
-PORTABLE GroupStatistics group_statistics(const ChannelMoments& moments, std::int64_t image, std::int64_t first,
-                                          std::int64_t count) {
+/// Mean and variance over `count` channels that have equally many pixels, from moments(i), two floats: the mean of the
+/// channel variances plus the variance of the channel means.
+template <typename Moments>
+PORTABLE GroupStatistics group_statistics(std::int64_t count, const Moments& moments) {
   double mean = 0, variance = 0;
-  for (std::int64_t c = first; c < first + count; ++c) mean += moments(image, c)[0];
+  for (std::int64_t i = 0; i < count; ++i) mean += moments(i)[0];
   mean /= static_cast<double>(count);
-  for (std::int64_t c = first; c < first + count; ++c) {
-    const double deviation = moments(image, c)[0] - mean;
-    variance += moments(image, c)[1] + deviation * deviation;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double deviation = moments(i)[0] - mean;
+    variance += moments(i)[1] + deviation * deviation;
   }
   return {mean, variance / static_cast<double>(count)};
 }
 
-/// NormCoefficients of one group of one image.
+/// NormCoefficients, by groups of one image.
 struct CoefficientsOfGroup {
   ChannelMoments moments;
   Modulation modulation;
@@ -59,16 +59,26 @@ struct CoefficientsOfGroup {
 
   PORTABLE void operator()(std::int64_t image, std::int64_t g) const {
     const std::int64_t size = c / groups;
-    const GroupStatistics group = group_statistics(moments, image, g * size, size);
-    const double inverse_deviation = 1 / std::sqrt(group.variance + epsilon);
+    const GroupStatistics group = group_statistics(size, [&](std::int64_t i) { return moments(image, g * size + i); });
+    const double inverse = inverse_deviation(group);
+    set_statistics(image, g, group, inverse);
+    for (std::int64_t i = g * size; i < (g + 1) * size; ++i) set_coefficients(image, i, group, inverse);
+  }
+
+  PORTABLE double inverse_deviation(const GroupStatistics& group) const {
+    return 1 / std::sqrt(group.variance + epsilon);
+  }
+  PORTABLE void set_statistics(std::int64_t image, std::int64_t g, const GroupStatistics& group, double inverse) const {
     statistics[2 * (image * groups + g)] = static_cast<float>(group.mean);
-    statistics[2 * (image * groups + g) + 1] = static_cast<float>(inverse_deviation);
-    for (std::int64_t i = g * size; i < (g + 1) * size; ++i) {
-      const double factor = modulation.factor(image, i), a = factor * gamma[i] * inverse_deviation;
-      coefficients[2 * (image * c + i)] = static_cast<float>(a);
-      coefficients[2 * (image * c + i) + 1] =
-          static_cast<float>(factor * beta[i] + modulation.shift(image, i) - group.mean * a);
-    }
+    statistics[2 * (image * groups + g) + 1] = static_cast<float>(inverse);
+  }
+  /// Of a channel of the group.
+  PORTABLE void set_coefficients(std::int64_t image, std::int64_t channel, const GroupStatistics& group,
+                                 double inverse) const {
+    const double factor = modulation.factor(image, channel), a = factor * gamma[channel] * inverse;
+    coefficients[2 * (image * c + channel)] = static_cast<float>(a);
+    coefficients[2 * (image * c + channel) + 1] =
+        static_cast<float>(factor * beta[channel] + modulation.shift(image, channel) - group.mean * a);
   }
 };
 
@@ -85,32 +95,41 @@ struct NormSums {
   Modulation modulation;
   std::int64_t n, c, groups, pixels;
 
-  /// The p, constant, slope and mean of the channels of one group, c apart at lines[image,4,c].
-  PORTABLE void fill_lines(std::int64_t image, std::int64_t g, float* lines) const {
-    const std::int64_t size = c / groups, first = g * size;
-    const double elements = static_cast<double>(pixels * size);
-    const float* const of_group = statistics + 2 * (image * groups + g);
+  /// <gamma dz> and <gamma dz xhat> of a group.
+  struct Means {
+    double gradient = 0, product = 0;
+  };
+  /// What a channel of the group has in its means.
+  PORTABLE Means share(std::int64_t image, std::int64_t channel) const {
+    const double elements = static_cast<double>(pixels * (c / groups));
+    const float* const sum = sums + 2 * (image * c + channel);
+    const double gamma_of_channel = modulated_gamma(image, channel);
+    return {gamma_of_channel * sum[0] / elements, gamma_of_channel * sum[1] / elements};
+  }
+  /// The p, constant, slope and mean of one channel, c apart at lines[image,4,c].
+  PORTABLE void fill_line(std::int64_t image, std::int64_t channel, const Means& means, float* lines) const {
+    const float* const of_group = statistics + 2 * (image * groups + channel / (c / groups));
     const double inverse_deviation = of_group[1];
-    double mean_gradient = 0, mean_product = 0;  // <gamma dz> and <gamma dz xhat>
-    for (std::int64_t i = first; i < first + size; ++i) {
-      mean_gradient += modulated_gamma(image, i) * sums[2 * (image * c + i)] / elements;
-      mean_product += modulated_gamma(image, i) * sums[2 * (image * c + i) + 1] / elements;
+    float* const line = lines + image * 4 * c + channel;
+    line[0] = static_cast<float>(inverse_deviation * modulated_gamma(image, channel));
+    line[c] = static_cast<float>(inverse_deviation * means.gradient);
+    line[2 * c] = static_cast<float>(inverse_deviation * inverse_deviation * means.product);
+    line[3 * c] = of_group[0];
+  }
+  PORTABLE void fill_lines(std::int64_t image, std::int64_t g, float* lines) const {
+    const std::int64_t size = c / groups;
+    Means means;
+    for (std::int64_t i = g * size; i < (g + 1) * size; ++i) {
+      const Means one = share(image, i);
+      means.gradient += one.gradient;
+      means.product += one.product;
     }
-    for (std::int64_t i = first; i < first + size; ++i) {
-      float* const line = lines + image * 4 * c + i;
-      line[0] = static_cast<float>(inverse_deviation * modulated_gamma(image, i));
-      line[c] = static_cast<float>(inverse_deviation * mean_gradient);
-      line[2 * c] = static_cast<float>(inverse_deviation * inverse_deviation * mean_product);
-      line[3 * c] = of_group[0];
-    }
+    for (std::int64_t i = g * size; i < (g + 1) * size; ++i) fill_line(image, i, means, lines);
   }
 
-  /// start + the sum over images of (1 + scale) sums[n,channel,which]: dbeta (which = 0) and dgamma (1).
-  PORTABLE float parameter_gradient(std::int64_t channel, std::int64_t which, float start) const {
-    double sum = start;
-    for (std::int64_t image = 0; image < n; ++image)
-      sum += modulation.factor(image, channel) * sums[2 * (image * c + channel) + which];
-    return static_cast<float>(sum);
+  /// What an image adds to dbeta (which = 0) and dgamma (1): (1 + scale) sums[image,channel,which].
+  PORTABLE double parameter_gradient(std::int64_t image, std::int64_t channel, std::int64_t which) const {
+    return modulation.factor(image, channel) * sums[2 * (image * c + channel) + which];
   }
 
   /// dscale = sum of dz (gamma xhat + beta), dshift = sum of dz, of channel i % c of image i / c.
