@@ -15,8 +15,8 @@ unsigned blocks_of(std::int64_t extent, int of) {
 template <int width, typename Scores, typename Output>
 Step attend(const Attention& op, const AttentionSize& s, void* stream) {
   return {[=](const Memory& memory) {
-    using Rows = MatrixFor<Scores, width, Along::k>;
-    using Columns = MatrixFor<Output, width, Along::rows>;
+    using Rows = Matrix<width, Along::k>;
+    using Columns = Matrix<width, Along::rows>;
     const ConstArray qkv = const_array(op.qkv, memory);
     const Heads<Scores, width> rows{s, 0, s.n};
     const Heads<Output, width> columns{s, 0, s.n};
@@ -86,7 +86,7 @@ __global__ void __launch_bounds__(Tile::threads)
 template <int width, typename Tile>
 class AttentionBackward {
   using Element = typename Tile::Element;
-  using Rows = MatrixFor<Tile, width, Along::k>;
+  using Rows = Matrix<width, Along::k>;
 
  public:
   AttentionBackward(const AttentionGradient& op, const AttentionSize& s, ScratchLayout& scratch)
@@ -111,7 +111,7 @@ class AttentionBackward {
     return static_cast<int>(std::clamp<std::int64_t>(most / s_.rows(1) / s_.tokens, 1, s_.n));
   }
   template <Along along>
-  MatrixFor<Tile, width, along> square(const Element* data) const {
+  Matrix<width, along> square(const Element* data) const {
     const std::int64_t elements = std::int64_t{s_.tokens} * s_.tokens;
     return {ConstArray{data, element_of<Element>()},
             s_.tokens,

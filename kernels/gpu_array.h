@@ -31,8 +31,8 @@ struct ArrayOf {
     else
       store(static_cast<Bf16*>(data) + i, pack);
   }
-  /// Where element i lies, a bfloat16; null for i < 0.
-  __device__ const Bf16* address(std::int64_t i) const { return i < 0 ? nullptr : static_cast<const Bf16*>(data) + i; }
+  /// Of bfloat16, from element i on; none for i < 0.
+  __device__ Neighbours place(std::int64_t i) const { return {static_cast<const Bf16*>(data) + i, i >= 0}; }
   /// What `set` leaves to be read.
   template <int width>
   __device__ __forceinline__ Pack<width> rounded(Pack<width> pack) const {

@@ -37,12 +37,12 @@ struct Heads {
   }
   /// q, k or v of qkv, by `third`.
   template <Along along>
-  MatrixFor<Tile, width, along> third(const ConstArray& qkv, int which) const {
+  Matrix<width, along> third(const ConstArray& qkv, int which) const {
     return {from(qkv, 3 * s.c, which), s.tokens, s.d, 3 * s.c, offset(3 * s.c)};
   }
   /// y or its gradient.
   template <Along along>
-  MatrixFor<Tile, width, along> result(const ConstArray& y) const {
+  Matrix<width, along> result(const ConstArray& y) const {
     return {from(y, s.c, 0), s.tokens, s.d, s.c, offset(s.c)};
   }
   /// Into an array with `channels` per token, of which a head's are those of one of its thirds; y has only the first.
@@ -69,7 +69,6 @@ class Resident {
   using P = Panel<typename Tile::Element, Tile::rows, Tile::depth, Along::k>;
   __device__ explicit Resident(const typename Tile::Element* panels) : panels_(panels) {}
   __device__ static int at(int row, int k) { return k / Tile::depth * P::elements + P::at(row, k % Tile::depth); }
-  __device__ int ahead() const { return 1; }
   __device__ const typename Tile::Element* panel(int step) const { return panels_ + step * P::elements; }
   __device__ void fetch(int, int) {}
   __device__ void put(int) {}
@@ -127,7 +126,7 @@ struct AttentionMemory {
 /// y and logsumexp of a block of rows of a head, in one pass over its keys (Dao et al. 2022). Block y of the grid makes
 /// as many channels as the output's tile is wide.
 template <typename Scores, typename Output, typename Rows, typename Columns, typename Store>
-__global__ void __launch_bounds__(Scores::threads, 2)
+__global__ void __launch_bounds__(Scores::threads, Output::columns > 128 ? 1 : 2)
     attention_kernel(AttentionSize s, const Rows q, const Rows k, const Columns v, const Store store_y,
                      float* logsumexp) {
   using Shared = AttentionMemory<Scores, Output, Rows, Columns>;

@@ -25,7 +25,7 @@ auto with_groups(std::initializer_list<std::int64_t> extents, const F& f) {
 /// Calls f(std::type_identity<Tile>) with the tile of tensor cores for a product.
 template <typename F>
 auto with_mma_tile(const GpuContext& context, const ProductShape& shape, const F& f) {
-  return context.tile(shape) == TileSize::large ? f(std::type_identity<MmaTile<128, 128, 64, 32>>{})
+  return context.tile(shape) == TileSize::large ? f(std::type_identity<MmaTile<128, 128, 64, 64>>{})
                                                 : f(std::type_identity<MmaTile<64, 64, 32, 32>>{});
 }
 

@@ -17,8 +17,8 @@ inline std::int64_t channels_of(const Tensor& images) {
 inline PixelRows pixel_rows(const ImageSize& size, int block) {
   return {static_cast<int>(size.n), static_cast<int>(size.h), static_cast<int>(size.w), block};
 }
-inline PixelRows pixels_in_order(const ImageSize& size) {
-  return PixelRows::in_order(static_cast<int>(size.n), static_cast<int>(size.h), static_cast<int>(size.w));
+inline PixelsInOrder pixels_in_order(const ImageSize& size) {
+  return {static_cast<int>(size.n), static_cast<int>(size.h), static_cast<int>(size.w)};
 }
 
 inline StatisticsOfGroups statistics_of(const Prologue& prologue, std::int64_t channels, const Memory& memory) {
@@ -27,25 +27,34 @@ inline StatisticsOfGroups statistics_of(const Prologue& prologue, std::int64_t c
   return {memory.at<const float2>(prologue.statistics), static_cast<int>(groups), static_cast<int>(channels / groups)};
 }
 
+/// The order in which a tile's product sums over taps and channels.
+template <typename Tile>
+using SummedTaps =
+    std::conditional_t<std::is_same_v<typename Tile::Element, Bf16>, TapsInSteps<Tile::depth>, TapsInOrder>;
+
+/// Whether a prologue changes nothing.
+inline bool is_source(const Prologue& prologue) {
+  return !prologue.coefficients && prologue.activation == Activation::none && prologue.dropout.rate == 0 &&
+         prologue.resample == Resample::none;
+}
+
 /// Whether a convolution works on its source as it is before it is doubled, see gpu_doubled_conv.h.
 inline bool is_doubled(const ConvExtents& extents, const Prologue& prologue) {
   return prologue.resample == Resample::up && extents.size.r == 3;
 }
 
-/// What a convolution reads: its sources through their prologue while they are read or, filtered, in scratch.
-class PatchSource {
+/// A convolution's sources with their prologue.
+class ConvSources {
  public:
-  PatchSource(const ConvExtents& extents, const In& x0, const In& x1, const Prologue& prologue, ScratchLayout& scratch)
+  ConvSources(const ConvExtents& extents, const In& x0, const In& x1, const Prologue& prologue)
       : extents_(extents), x0_(x0), x1_(x1), prologue_(prologue) {
     check_prologue(extents.in, x0, x1, prologue);
     if (is_doubled(extents, prologue)) prologue_.resample = Resample::none, extents_.v = extents_.in;
-    if (is_filter(prologue.resample))
-      filtered_ = scratch.add<std::byte>(extents.v.elements() * static_cast<std::int64_t>(bytes(x0.element)));
   }
 
-  /// As it is read; the sources may be absent where nothing asks for their values.
+  /// As they are read but for a filter; they may be absent where nothing asks for their values.
   template <int width>
-  Source<width> unfiltered(const Memory& memory) const {
+  Source<width> as_read(const Memory& memory) const {
     const bool resamples = prologue_.resample == Resample::up || prologue_.resample == Resample::down;
     return {.x0 = const_array(x0_, memory),
             .x1 = const_array(x1_, memory),
@@ -63,13 +72,27 @@ class PatchSource {
             .v_w = static_cast<int>(extents_.v.w)};
   }
 
+ protected:
+  ConvExtents extents_;
+  In x0_, x1_;
+  Prologue prologue_;
+};
+
+/// What a convolution multiplies: its sources where they lie or, after a prologue, made in scratch. On their way into a
+/// product they would be made anew for each tap and by every block of columns.
+class PatchSource : ConvSources {
+ public:
+  PatchSource(const ConvExtents& extents, const In& x0, const In& x1, const Prologue& prologue, ScratchLayout& scratch)
+      : ConvSources(extents, x0, x1, prologue),
+        made_(scratch.add<std::byte>(
+            is_source(prologue_) ? 0 : extents_.v.elements() * static_cast<std::int64_t>(bytes(x0.element)))) {}
+
   template <int width>
   Source<width> make(void* stream, const Memory& memory) const {
-    Source<width> source = unfiltered<width>(memory);
-    if (!is_filter(prologue_.resample)) return source;
-    const Array v{filtered_.in(memory), x0_.element};
-    launch<filter_kernel<width>>(blocks_for(extents_.v.elements() / width), block_threads, 0, stream, source,
-                                 filter_of(prologue_.resample), source.v_h, source.v_w, v);
+    const Source<width> source = as_read<width>(memory);
+    if (is_source(prologue_)) return source;
+    const Array v{made_.in(memory), x0_.element};
+    make_resized(stream, source, prologue_.resample, v);
     return {.x0 = {v.data, v.element},
             .n = source.n,
             .h = source.v_h,
@@ -81,10 +104,7 @@ class PatchSource {
   }
 
  private:
-  ConvExtents extents_;
-  In x0_, x1_;
-  Prologue prologue_;
-  Slot<std::byte> filtered_;
+  Slot<std::byte> made_;
 };
 
 }  // namespace kernels::BACKEND

@@ -8,8 +8,7 @@ namespace kernels::BACKEND {
 
 /// Whether a convolution multiplies its source as it lies in memory.
 inline bool is_product(const ConvExtents& extents, const Prologue& prologue) {
-  return extents.size.r == 1 && !prologue.coefficients && prologue.activation == Activation::none &&
-         prologue.dropout.rate == 0 && prologue.resample == Resample::none;
+  return extents.size.r == 1 && is_source(prologue);
 }
 
 // Each without `run` where the library does not serve.

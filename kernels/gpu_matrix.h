@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/conv.h"
+#include "kernels/divisor.h"
 #include "kernels/gpu_array.h"
 #include "kernels/gpu_product.h"
 
@@ -21,11 +22,11 @@ __device__ __forceinline__ Pack<group> neighbours(const F& f) {
 
 /// Where the matrix of a head of an image begins, for the batches of a product: batch z is head z of all images' heads.
 struct HeadOffset {
-  int heads = 1;
+  Divisor heads = 1;
   std::int64_t image_stride = 0, head_stride = 0;
   __device__ std::int64_t here() const {
     const int z = static_cast<int>(blockIdx.z);
-    return z / heads * image_stride + z % heads * head_stride;
+    return heads.quotient(z) * image_stride + heads.remainder(z) * head_stride;
   }
 };
 
@@ -34,35 +35,30 @@ template <int width, Along lies>
 struct Matrix {
   static constexpr Along along = lies;
   ConstArray data;
-  int lines, cells;
-  std::int64_t stride;
+  int lines, cells, stride;
   HeadOffset offset;
 
-  using Line = int;
-  using Cell = int;
-  __device__ Line line(int i) const { return i; }
-  __device__ Cell cell(int j) const { return j; }
-  /// Of an element in `data`; < 0: none.
-  __device__ std::int64_t index(int line, int cell) const {
-    return line < lines && cell < cells ? offset.here() + line * stride + cell : -1;
+  using Line = std::int64_t;  // where it begins; < 0: there is none
+  struct Cell {
+    int number;
+    std::int64_t offset;
+  };
+  // What is the same for all lines or all cells of a thread has the offset.
+  __device__ Line line(int i) const {
+    return i < lines ? static_cast<std::int64_t>(i) * stride + (lies == Along::k ? offset.here() : 0) : -1;
   }
-  __device__ Pack<group> load(int line, int cell) const {
-    return neighbours<width>([&](int j) { return data.at_or_zero<width>(index(line, cell + j)); });
+  __device__ Cell cell(int j, int from) const {
+    return {j + from, j + from + (lies == Along::rows ? offset.here() : 0)};
   }
-  __device__ bool is_plain() const { return width == group && data.element == Element::bf16; }
-  __device__ const Bf16* address(int line, int cell) const { return data.address(index(line, cell)); }
+  /// Of an element in `data`, j behind the cell's first; < 0: none.
+  __device__ std::int64_t index(Line line, const Cell& cell, int j = 0) const {
+    return line >= 0 && cell.number + j < cells ? line + cell.offset + j : -1;
+  }
+  __device__ Pack<group> load(Line line, const Cell& cell) const {
+    return neighbours<width>([&](int j) { return data.at_or_zero<width>(index(line, cell, j)); });
+  }
+  __device__ Neighbours place(Line line, const Cell& cell) const { return data.place(index(line, cell)); }
 };
-
-/// The same of bfloat16 in groups, which is always plain.
-template <Along lies>
-struct PlainMatrix : Matrix<group, lies> {
-  __device__ static bool is_plain() { return true; }
-};
-
-/// What a tile's operand in memory is taken as.
-template <typename Tile, int width, Along along>
-using MatrixFor =
-    std::conditional_t<std::is_same_v<typename Tile::Element, Bf16>, PlainMatrix<along>, Matrix<width, along>>;
 
 /// Calls f(row of all, column of all, sums of `width` columns) for the sums [block_rows,block_columns] of a block that
 /// begin at (row, column), as far as there are rows and columns.

@@ -2,10 +2,16 @@
 // only.
 #pragma once
 
+#include "kernels/divisor.h"
 #include "kernels/gpu_array.h"
+#include "kernels/gpu_sums.h"
 #include "kernels/scratch.h"
 
 namespace kernels::BACKEND {
+
+__device__ __forceinline__ bool is_within(int coordinate, int extent) {
+  return static_cast<unsigned>(coordinate) < static_cast<unsigned>(extent);
+}
 
 struct Pixel {
   int image, y, x;  // image < 0: none
@@ -15,40 +21,57 @@ struct Pixel {
 /// The pixels of n images [h,w] as rows, in blocks that hold either a part of one image or some images whole. The rows
 /// of a block that no pixel is left for are empty.
 struct PixelRows {
-  int n, h, w;
-  int block;  // rows of one
-  int images_of_block = 1, blocks_of_image = 1;
+  int n, h;
+  Divisor w, image_pixels;
+  Divisor block;  // rows of one
+  int images_of_block;
+  Divisor blocks_of_image;
 
-  PixelRows(int images, int height, int width, int block_rows) : n(images), h(height), w(width), block(block_rows) {
-    if (pixels() > block)
-      blocks_of_image = (pixels() + block - 1) / block;
-    else
-      images_of_block = block / pixels();
-  }
-  /// One after the other, with no empty rows.
-  static PixelRows in_order(int images, int height, int width) { return {images, height, width, height * width}; }
-
-  PORTABLE int pixels() const { return h * w; }
-  int rows() const { return (n + images_of_block - 1) / images_of_block * blocks_of_image * block; }
+  PixelRows(int images, int height, int width, int block_rows)
+      : n(images),
+        h(height),
+        w(width),
+        image_pixels(height * width),
+        block(block_rows),
+        images_of_block(std::max(block_rows / pixels(), 1)),
+        blocks_of_image((pixels() + block_rows - 1) / block_rows) {}
+  PORTABLE int pixels() const { return image_pixels.value; }
+  /// Whether a block holds a part of an image.
+  PORTABLE bool are_cut() const { return blocks_of_image.value > 1; }
+  int rows() const { return (n + images_of_block - 1) / images_of_block * blocks_of_image.value * block.value; }
 
   __device__ Pixel at(int row) const {
-    const int of_image = row % block / pixels(), which = row / block / blocks_of_image;
-    const int image = which * images_of_block + (blocks_of_image > 1 ? 0 : of_image);
-    const int pixel =
-        blocks_of_image > 1 ? row / block % blocks_of_image * block + row % block : row % block % pixels();
+    const int of_block = block.remainder(row), which = block.quotient(row);
+    const int of_image = are_cut() ? 0 : image_pixels.quotient(of_block);
+    const int image = are_cut() ? blocks_of_image.quotient(which) : which * images_of_block + of_image;
+    const int pixel = are_cut() ? blocks_of_image.remainder(which) * block.value + of_block
+                                : of_block - of_image * image_pixels.value;
     if (image >= n || pixel >= pixels() || of_image >= images_of_block) return {-1, 0, 0};
-    return {image, pixel / w, pixel % w};
+    return {image, w.quotient(pixel), w.remainder(pixel)};
   }
 
-  // Sums over an image are the sums over its parts, in their order: the quarters of its blocks, or the image.
-  static constexpr int quarters = 4;
-  PORTABLE int part_rows() const { return blocks_of_image > 1 ? block / quarters : pixels(); }
-  PORTABLE int parts_of_image() const { return blocks_of_image > 1 ? blocks_of_image * quarters : 1; }
-  PORTABLE int parts_of_block() const { return blocks_of_image > 1 ? quarters : images_of_block; }
-  /// Pixels of a part of an image; none beyond its end.
+  // Sums over an image are the sums over its parts, in their order: what its blocks have of it, or the image.
+  PORTABLE int part_rows() const { return are_cut() ? block.value : pixels(); }
+  PORTABLE int parts_of_image() const { return blocks_of_image.value; }
+  PORTABLE int parts_of_block() const { return images_of_block; }
+  /// Pixels of a part of an image, at least one.
   PORTABLE int pixels_of_part(int part) const {
     const int left = pixels() - part * part_rows();
-    return left < 0 ? 0 : left < part_rows() ? left : part_rows();
+    return left < part_rows() ? left : part_rows();
+  }
+};
+
+/// The same one after the other, with no empty rows.
+struct PixelsInOrder {
+  int count;
+  Divisor w, image_pixels;
+  PixelsInOrder(int images, int height, int width)
+      : count(images * height * width), w(width), image_pixels(height * width) {}
+
+  int rows() const { return count; }
+  __device__ Pixel at(int row) const {
+    const int image = image_pixels.quotient(row), pixel = row - image * image_pixels.value, y = w.quotient(pixel);
+    return {row < count ? image : -1, y, pixel - y * w.value};
   }
 };
 
@@ -68,10 +91,10 @@ struct Part {
   int image, part, first_row, rows;
 };
 __device__ __forceinline__ Part part_of_block(const PixelRows& rows, int row, int i) {
-  const int block = row / rows.block;
-  if (rows.blocks_of_image > 1) {
-    const int part = block % rows.blocks_of_image * PixelRows::quarters + i;
-    return {block / rows.blocks_of_image, part, i * rows.part_rows(), rows.pixels_of_part(part)};
+  const int block = rows.block.quotient(row);
+  if (rows.are_cut()) {
+    const int part = rows.blocks_of_image.remainder(block);
+    return {rows.blocks_of_image.quotient(block), part, 0, rows.pixels_of_part(part)};
   }
   const int image = block * rows.images_of_block + i;
   return {image, 0, i * rows.pixels(), image < rows.n ? rows.pixels() : 0};
@@ -94,41 +117,26 @@ Slot<T> add_parts(const PixelRows& rows, std::int64_t channels, ScratchLayout& s
   return scratch.add<T>(std::int64_t{rows.n} * rows.parts_of_image() * channels);
 }
 
-struct TwoSums {
-  double first, second;
-};
-
-/// Sums f(pixel, channel), a float2, over the pixels of each part, whose first one and number `rows` tells.
+/// Sums f(pixel, channel), a float2, over the pixels of each part.
 template <typename F>
-__global__ void __launch_bounds__(256) sum_parts_kernel(PixelRows rows, F f, PartSums sums) {
-  SHARED(TwoSums, line, [8][32]);
-  const int channel = static_cast<int>(blockIdx.x * 32 + threadIdx.x);
+__global__ void __launch_bounds__(summing_threads) sum_parts_kernel(PixelRows rows, F f, PartSums sums) {
   const int image = static_cast<int>(blockIdx.y) / sums.parts, part = static_cast<int>(blockIdx.y) % sums.parts;
-  double first_sum = 0, second_sum = 0;
-  if (channel < sums.channels) {
-    const int first = part * rows.part_rows();
-    for (int p = first + static_cast<int>(threadIdx.y); p < first + rows.pixels_of_part(part); p += 8) {
-      const float2 value = f(Pixel{image, p / rows.w, p % rows.w}, channel);
-      first_sum += value.x;
-      second_sum += value.y;
-    }
-  }
-  line[threadIdx.y][threadIdx.x] = {first_sum, second_sum};
-  __syncthreads();
-  if (threadIdx.y == 0 && channel < sums.channels) {
-    for (int i = 1; i < 8; ++i) {
-      first_sum += line[i][threadIdx.x].first;
-      second_sum += line[i][threadIdx.x].second;
-    }
-    sums.at(image, part, channel) = make_float2(static_cast<float>(first_sum), static_cast<float>(second_sum));
-  }
+  const int first = part * rows.part_rows();
+  sum_over(
+      rows.pixels_of_part(part), sums.channels,
+      [&](int i, int channel) -> TwoSums {
+        const float2 value = f(Pixel{image, rows.w.quotient(first + i), rows.w.remainder(first + i)}, channel);
+        return {value.x, value.y};
+      },
+      [&](int channel, const TwoSums& all) {
+        sums.at(image, part, channel) = make_float2(static_cast<float>(all.first), static_cast<float>(all.second));
+      });
 }
 
 template <typename F>
 void sum_parts(void* stream, const PixelRows& rows, const F& f, const PartSums& sums) {
-  launch<sum_parts_kernel<F>>(
-      dim3(static_cast<unsigned>((sums.channels + 31) / 32), static_cast<unsigned>(rows.n * sums.parts)), dim3(32, 8),
-      0, stream, rows, f, sums);
+  launch<sum_parts_kernel<F>>(dim3(summing_blocks(sums.channels), static_cast<unsigned>(rows.n * sums.parts)),
+                              summing_block, 0, stream, rows, f, sums);
 }
 
 }  // namespace kernels::BACKEND

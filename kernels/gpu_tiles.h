@@ -9,13 +9,22 @@ namespace kernels::BACKEND {
 /// The neighbours in memory: along k, which the product sums over, or along the operand's other extent.
 enum class Along : bool { k, rows };
 
-/// An operand's part [rows,depth] in shared memory. Its lines are 16 bytes longer than they need to be, so that eight
-/// of them fall on different banks.
+/// An operand's part [rows,depth] in shared memory. Lines of bfloat16 along k have their eights of neighbours in an
+/// order of their own, lines of other kinds are 16 bytes longer than they need to be: so that eight neighbouring lines
+/// fall on different banks.
 template <typename T, int rows, int depth, Along along>
 struct Panel {
-  static constexpr int line = (along == Along::k ? depth : rows) + 16 / int(sizeof(T));
+  static constexpr bool is_mixed = along == Along::k && sizeof(T) == 2;
+  static constexpr int line = (along == Along::k ? depth : rows) + (is_mixed ? 0 : 16 / int(sizeof(T)));
   static constexpr int elements = (along == Along::k ? rows : depth) * line;
-  static constexpr int at(int row, int k) { return along == Along::k ? row * line + k : k * line + row; }
+  __device__ static constexpr int at(int row, int k) {
+    if constexpr (is_mixed) {
+      constexpr int eights = depth / 8, lines_of_banks = depth < 64 ? 64 / depth : 1;
+      return row * line + ((k / 8) ^ (row / lines_of_banks % eights)) * 8 + k % 8;
+    } else {
+      return along == Along::k ? row * line + k : k * line + row;
+    }
+  }
 };
 
 /// Sums of m x n products by plain multiplication and addition, in float; a block of 256 threads. What a GPU computes
@@ -25,6 +34,7 @@ struct FmaTile {
   using Element = float;
   static constexpr int width = 1;  // elements of a result that are stored together, and of operands without a choice
   static constexpr int rows = m, columns = n, depth = 16, threads = 256;
+  static constexpr int blocks = 1;  // that a multiprocessor is to have room for, at least
   static constexpr int stages = 2;  // panels in shared memory at a time, of k and following ones
   static constexpr int across = 16, rows_each = m / across, columns_each = n / across;
   float sum[rows_each][columns_each] = {};
@@ -64,6 +74,7 @@ struct MmaTile {
   using Element = Bf16;
   static constexpr int width = full_width;
   static constexpr int rows = m, columns = n, depth = 32, threads = 32 * (m / warp_m) * (n / warp_n);
+  static constexpr int blocks = threads < 256 ? 2 : 1;  // that a multiprocessor is to have room for, at least
   static constexpr int stages = 4;
   static constexpr int blocks_m = warp_m / 16, blocks_n = warp_n / 8;
   static_assert(blocks_n % 2 == 0, "fragments of b are loaded in pairs");
@@ -97,21 +108,23 @@ struct MmaTile {
     fragments[1] = {{words[2], words[3]}};
   }
 
+  /// What a warp multiplies of 16 k.
+  struct Fragments {
+    FragmentA left[blocks_m];
+    FragmentB right[blocks_n];
+  };
   template <Along along_a, Along along_b>
-  __device__ __forceinline__ void add(const Bf16* a, const Bf16* b) {
+  __device__ __forceinline__ static void load(Fragments& of, const Bf16* a, const Bf16* b, int k) {
 #pragma unroll
-    for (int k = 0; k < depth; k += 16) {
-      FragmentA left[blocks_m];
-      FragmentB right[blocks_n];
+    for (int i = 0; i < blocks_m; ++i) load_a<along_a>(of.left[i], a, first_row() + 16 * i, k);
 #pragma unroll
-      for (int i = 0; i < blocks_m; ++i) load_a<along_a>(left[i], a, first_row() + 16 * i, k);
+    for (int j = 0; j < blocks_n; j += 2) load_b<along_b>(of.right + j, b, first_column() + 8 * j, k);
+  }
+  __device__ __forceinline__ void add(const Fragments& of) {
 #pragma unroll
-      for (int j = 0; j < blocks_n; j += 2) load_b<along_b>(right + j, b, first_column() + 8 * j, k);
+    for (int i = 0; i < blocks_m; ++i)
 #pragma unroll
-      for (int i = 0; i < blocks_m; ++i)
-#pragma unroll
-        for (int j = 0; j < blocks_n; ++j) mma_m16n8k16(sum[i][j], left[i], right[j]);
-    }
+      for (int j = 0; j < blocks_n; ++j) mma_m16n8k16(sum[i][j], of.left[i], of.right[j]);
   }
 
   template <typename F>

@@ -21,6 +21,13 @@ class Moments {
     sum_ += part.sum + count * shift;
     count_ += count;
   }
+  /// The same of all these pixels.
+  PORTABLE PivotedSums known() const {
+    const float pivot = mean();
+    const double shift = pivot - pivot_;
+    return {pivot, static_cast<float>(sum_ - count_ * shift),
+            static_cast<float>(squares_ - shift * (2.0 * sum_ - count_ * shift))};
+  }
   PORTABLE float mean() const { return static_cast<float>(pivot_ + sum_ / count_); }
   PORTABLE float variance() const {
     const double variance = (squares_ - sum_ * sum_ / count_) / count_;

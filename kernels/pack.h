@@ -14,6 +14,12 @@ struct Pack {
 /// How many elements go together where extents and addresses allow it, 16 bytes an access.
 inline constexpr int full_width = 8;
 
+/// Eight neighbours in memory, at a multiple of 16 bytes, or zeros.
+struct Neighbours {
+  const Bf16* from;
+  bool are_there;
+};
+
 template <int width>
 __device__ __forceinline__ Pack<width> load(const float* x) {
   Pack<width> pack;

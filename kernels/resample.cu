@@ -35,12 +35,7 @@ template <>
 Step prepare(const Resize& op, const GpuContext& context) {
   return with_source(op.x, op.y, op.resample,
                      [op, stream = context.stream]<int width>(const Source<width>& source, const Memory& memory) {
-                       const unsigned blocks = blocks_for(op.y.shape.elements() / width);
-                       if (is_filter(op.resample))
-                         launch<filter_kernel<width>>(blocks, block_threads, 0, stream, source, filter_of(op.resample),
-                                                      source.v_h, source.v_w, array(op.y, memory));
-                       else
-                         launch<resize_kernel<width>>(blocks, block_threads, 0, stream, source, array(op.y, memory));
+                       make_resized(stream, source, op.resample, array(op.y, memory));
                      });
 }
 
@@ -48,10 +43,8 @@ template <>
 Step prepare(const ResizeGradient& op, const GpuContext& context) {
   return with_source(op.dx, op.dy, op.resample,
                      [op, stream = context.stream]<int width>(const Source<width>& source, const Memory& memory) {
-                       launch<reverse_kernel<width>>(blocks_for(op.dx.shape.elements() / width), block_threads, 0,
-                                                     stream, source, op.resample, filter_of(op.resample),
-                                                     const_array(op.dy, memory), source.v_h, source.v_w, 1.0f,
-                                                     array(op.dx, memory));
+                       reverse_resized(stream, source, op.resample, const_array(op.dy, memory), 1,
+                                       array(op.dx, memory));
                      });
 }
 

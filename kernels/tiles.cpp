@@ -40,9 +40,12 @@ std::string text(TileSize tile) {
 }
 
 TileSize tile_by_rule(const ProductShape& shape) {
-  constexpr std::int64_t enough = 132 * 128 * 128;
-  return shape.rows >= 128 && shape.columns >= 128 && shape.rows * shape.columns >= enough ? TileSize::large
-                                                                                           : TileSize::small;
+  constexpr std::int64_t large = 128, enough = 120;  // of 132 multiprocessors
+  const bool shares_k = shape.record == "ConvWeightGradient";
+  return shape.rows >= large && shape.columns >= large &&
+                 (shares_k || shape.rows * shape.columns >= enough * large * large)
+             ? TileSize::large
+             : TileSize::small;
 }
 
 TileTable read_tiles(const std::filesystem::path& file) {

@@ -24,7 +24,8 @@ struct ProductShape {
 
 using ChooseTile = std::function<TileSize(const ProductShape&)>;
 
-/// The small one where large ones would leave multiprocessors of an H100 idle.
+/// The small one where large ones would leave a tenth of an H100's multiprocessors idle, unless they share k out as
+/// well.
 TileSize tile_by_rule(const ProductShape& shape);
 
 using TileTable = std::map<ProductShape, TileSize>;

@@ -56,7 +56,7 @@ __device__ inline void ldmatrix_transposed(unsigned (&words)[4], const void* row
 }
 
 __device__ inline void cp_async_16(void* to, const void* from, Valid valid = Valid::yes) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from),
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from),
                "r"(valid == Valid::yes ? 16 : 0)
                : "memory");
 }

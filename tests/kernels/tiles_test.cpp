@@ -10,18 +10,20 @@
 namespace kernels {
 namespace {
 
-constexpr std::int64_t multiprocessors = 132;
+constexpr std::int64_t enough = 120;  // of an H100's 132 multiprocessors
 
 TEST(Tiles, AreLargeWhereEnoughOfThemAreMade) {
-  EXPECT_EQ(tile_by_rule({"Conv", 128 * multiprocessors, 128, 9}), TileSize::large);
-  EXPECT_EQ(tile_by_rule({"Conv", 128 * multiprocessors - 1, 128, 9}), TileSize::small);
-  EXPECT_EQ(tile_by_rule({"Conv", 64 * multiprocessors, 256, 9}), TileSize::large);
-  EXPECT_EQ(tile_by_rule({"Conv", 512 * multiprocessors, 64, 9}), TileSize::small);
-  EXPECT_EQ(tile_by_rule({"Conv", 64, 512 * multiprocessors, 9}), TileSize::small);
+  EXPECT_EQ(tile_by_rule({"Conv", 128 * enough, 128, 9}), TileSize::large);
+  EXPECT_EQ(tile_by_rule({"Conv", 128 * enough - 1, 128, 9}), TileSize::small);
+  EXPECT_EQ(tile_by_rule({"Conv", 64 * enough, 256, 9}), TileSize::large);
+  EXPECT_EQ(tile_by_rule({"Conv", 512 * enough, 64, 9}), TileSize::small);
+  EXPECT_EQ(tile_by_rule({"Conv", 64, 512 * enough, 9}), TileSize::small);
+  EXPECT_EQ(tile_by_rule({"ConvWeightGradient", 128, 128, 1 << 20}), TileSize::large);  // k is shared out
+  EXPECT_EQ(tile_by_rule({"ConvWeightGradient", 64, 1152, 1 << 20}), TileSize::small);
 }
 
 TEST(Tiles, OfATableAreWhatItSaysAndByTheRuleOtherwise) {
-  const ProductShape small{"Conv", 100, 64, 9}, large{"Conv", 128 * multiprocessors, 128, 9};
+  const ProductShape small{"Conv", 100, 64, 9}, large{"Conv", 128 * enough, 128, 9};
   const ChooseTile tile = tiles_of({{small, TileSize::large}, {large, TileSize::small}});
   EXPECT_EQ(tile(small), TileSize::large);
   EXPECT_EQ(tile(large), TileSize::small);
