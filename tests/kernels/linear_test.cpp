@@ -11,8 +11,8 @@ struct LinearCase {
   std::int64_t m, c, k;
 };
 
-constexpr LinearCase cases[] = {{1, 1, 1},      {3, 5, 7},       {2, 33, 24},  {17, 64, 5},
-                                {64, 128, 256}, {16, 1100, 130}, {1, 130, 600}};
+constexpr LinearCase cases[] = {{1, 1, 1},      {3, 5, 7},       {2, 33, 24},   {17, 64, 5},
+                                {64, 128, 256}, {16, 1100, 130}, {1, 130, 600}, {600, 2, 9}};
 constexpr Mode modes[] = {Mode::overwrite, Mode::accumulate};
 
 std::string text(const LinearCase& s) {

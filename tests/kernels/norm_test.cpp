@@ -14,8 +14,9 @@ struct NormCase {
   Shape source(std::int64_t channels) const { return {n, h, w, channels}; }
 };
 
-constexpr NormCase cases[] = {{1, 4, 4, 6, 0, 2},    {2, 7, 7, 5, 0, 1},  {3, 6, 4, 5, 7, 4},   {2, 1, 1, 8, 4, 3},
-                              {1, 16, 16, 20, 4, 6}, {2, 10, 3, 3, 3, 6}, {1, 4, 6, 33, 0, 11}, {2, 3, 2, 16, 8, 6}};
+constexpr NormCase cases[] = {{1, 4, 4, 6, 0, 2},    {2, 7, 7, 5, 0, 1},   {3, 6, 4, 5, 7, 4},   {2, 1, 1, 8, 4, 3},
+                              {1, 16, 16, 20, 4, 6}, {2, 10, 3, 3, 3, 6},  {1, 4, 6, 33, 0, 11}, {2, 3, 2, 16, 8, 6},
+                              {19, 1, 2, 3, 1, 2},   {1, 2, 1, 280, 0, 35}};
 
 /// Offset of channel c of a pixel, counted over all images, in the source that has it.
 std::size_t offset_in_source(const NormCase& s, std::size_t pixel, std::size_t c) {
